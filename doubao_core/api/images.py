@@ -1,0 +1,219 @@
+"""Seedream pictures, at once or as they are finished (ark.md 14)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypedDict, Unpack
+
+from doubao_core.api.reader import EventReader
+from doubao_core.errors import ConfigError, DoubaoError, Malformed, from_payload
+from doubao_core.operation import (
+    JSON,
+    Flow,
+    Opening,
+    Operation,
+    Repeat,
+    Reply,
+    Send,
+    Streaming,
+    body,
+)
+
+MOST_PICTURES = 15
+"""References and outputs of one group together (ark.md 14.1)."""
+# Fifteen pictures of 30 MB as base64.
+_MOST_BYTES = 640 * 1024 * 1024
+
+
+class ImageOptions(TypedDict, total=False):
+    """Optional fields of a picture request, by their names on the wire (ark.md 14.1).
+
+    Defaults of the service that cost or show: ``size`` 2K, ``watermark`` **true**,
+    ``response_format`` ``"url"`` (valid 24 h). ``sequential_image_generation="auto"`` makes a
+    group; each picture of it is paid for.
+    """
+
+    image: str | Sequence[str] | None
+    size: str | None
+    response_format: Literal["url", "b64_json"] | None
+    output_format: str | None
+    watermark: bool | None
+    seed: int | None
+    guidance_scale: float | None
+    sequential_image_generation: Literal["auto", "disabled"] | None
+    sequential_image_generation_options: Mapping[str, Any] | None
+    optimize_prompt_options: Mapping[str, Any] | None
+    tools: Sequence[Mapping[str, Any]] | None
+    background: str | None
+    layer_decomposition: bool | None
+    extra_body: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """One picture of an answer, or why it is missing.
+
+    Attributes:
+        index: Place in the group, from 0.
+        url: Where it is for 24 hours, unless base64 was asked for.
+        b64_json: The picture itself as plain base64.
+        size: ``"<width>x<height>"`` in pixels, as it really is.
+        error: Why this one failed; the others of the group are not affected.
+    """
+
+    index: int
+    url: str | None = None
+    b64_json: str | None = field(default=None, repr=False)
+    size: str | None = None
+    output_format: str | None = None
+    error: DoubaoError | None = None
+    raw: JSON = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def parse(cls, item: Mapping[str, Any], index: int) -> Image:
+        """Read an item of ``data``, or a ``partial_…`` event."""
+        return cls(
+            index=item.get("image_index", index),
+            url=item.get("url"),
+            b64_json=item.get("b64_json"),
+            size=item.get("size"),
+            output_format=item.get("output_format"),
+            error=from_payload(item["error"]) if item.get("error") else None,
+            raw=dict(item),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageUsage:
+    """What a picture request cost: pictures that succeeded, and tokens (width x height / 256)."""
+
+    generated_images: int
+    output_tokens: int
+    total_tokens: int
+    raw: JSON = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def parse(cls, usage: Mapping[str, Any]) -> ImageUsage:
+        """Read a ``usage`` object."""
+        return cls(
+            generated_images=usage.get("generated_images") or 0,
+            output_tokens=usage.get("output_tokens") or 0,
+            total_tokens=usage.get("total_tokens") or 0,
+            raw=dict(usage),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Images:
+    """The answer to a picture request (ark.md 14.2); failed pictures have an ``error``."""
+
+    images: tuple[Image, ...]
+    model: str
+    usage: ImageUsage | None
+    created: int | None = None
+    request_id: str | None = None
+    raw: JSON = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def parse(cls, reply: Reply) -> Images:
+        """Read the answer; one in which every picture failed is raised as that failure."""
+        raw = reply.json()
+        items = raw.get("data") or []
+        if not items and raw.get("error"):
+            raise from_payload(raw["error"], status=reply.status, headers=reply.headers)
+        if not isinstance(items, list) or not items:
+            raise Malformed("the answer has no pictures", status=reply.status)
+        return cls(
+            images=tuple(Image.parse(item, index) for index, item in enumerate(items)),
+            model=raw.get("model") or "",
+            usage=ImageUsage.parse(raw["usage"]) if raw.get("usage") else None,
+            created=raw.get("created"),
+            request_id=reply.headers.get("x-request-id"),
+            raw={name: value for name, value in raw.items() if name != "data"},
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageEvent:
+    """One event of a picture stream (ark.md 14.5): a finished picture, a failed one, or the end.
+
+    A consumer must not need the ``completed`` event: it may be missing.
+    """
+
+    type: str
+    image: Image | None = None
+    usage: ImageUsage | None = None
+    raw: JSON = field(default_factory=dict, repr=False)
+
+
+class ImageReader(EventReader[ImageEvent]):
+    """Decoder of one picture stream."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._pictures = 0
+
+    def _event(self, raw: JSON) -> ImageEvent:
+        kind = str(raw.get("type") or "")
+        # A failed picture is an event with an error, a failed request is the error alone
+        # (ark.md 1.8, 14.5).
+        if not kind and raw.get("error"):
+            raise from_payload(raw["error"])
+        image = None
+        if kind.startswith("image_generation.partial_"):
+            image = Image.parse(raw, self._pictures)
+            self._pictures += 1
+        usage = ImageUsage.parse(raw["usage"]) if raw.get("usage") else None
+        return ImageEvent(type=kind, image=image, usage=usage, raw=raw)
+
+    def _partial(self) -> str:
+        return ""
+
+
+def _request(
+    model: str, prompt: str, options: Mapping[str, Any], *, stream: bool | None = None
+) -> Send:
+    if not prompt.strip() and not options.get("layer_decomposition"):
+        raise ConfigError("prompt is empty: say what the picture should show")
+    return Send(
+        operation="images.create",
+        body=body({"model": model, "prompt": prompt or None, "stream": stream}, options),
+        repeat=Repeat.REFUSED_ONLY,
+        max_bytes=_MOST_BYTES,
+    )
+
+
+@Operation
+def create_images(*, model: str, prompt: str, **options: Unpack[ImageOptions]) -> Flow[Images]:
+    """Make pictures and wait for all of them; this costs money (ark.md 14).
+
+    Sent once: it is repeated only after a definite refusal (a rate limit, no connection).
+
+    Args:
+        model: Picture model id (``doubao-seedream-…``) or endpoint id.
+        prompt: What to show; at most about 300 Chinese characters or 600 English words.
+        options: See :class:`ImageOptions`.
+
+    Raises:
+        AmbiguousSubmit: The answer was lost; the pictures may have been made and charged.
+        ContentRejected: The prompt, a reference or every picture was refused.
+        DoubaoError: Any other of the tree.
+    """
+    reply = yield _request(model, prompt, options)
+    return Images.parse(reply)
+
+
+@Streaming
+def stream_images(
+    *, model: str, prompt: str, **options: Unpack[ImageOptions]
+) -> Opening[ImageEvent]:
+    """Make pictures and get each when it is finished; this costs money (ark.md 14.5).
+
+    Only Seedream 5.0 lite, 4.5 and 4.0 stream. A failed picture of a group is an event, not an
+    exception. The arguments are those of :func:`create_images`.
+
+    Raises:
+        AmbiguousSubmit: The connection was lost; what had come was given out before.
+    """
+    return Opening(_request(model, prompt, options, stream=True), ImageReader)

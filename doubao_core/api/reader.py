@@ -1,0 +1,104 @@
+"""What chat and picture streams have in common: JSON events, an error event, an end marker."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Generic, TypeVar
+
+from pydantic_core import from_json
+
+from doubao_core.errors import DoubaoError, Malformed, Truncated
+from doubao_core.operation import JSON
+from doubao_core.sse import DONE, Decoder
+
+T = TypeVar("T")
+
+# After the end marker a connection may carry a few bytes of framing; more is none of our business.
+_MOST_AFTER_END = 64 * 1024
+
+
+class EventReader(ABC, Generic[T]):
+    """Decoder of one streamed answer (ark.md 1.8).
+
+    It ends well with ``[DONE]`` only. A body that stops before is :class:`Truncated`; a failure in
+    the middle waits until the events before it were given out. Reading goes on after the end, so
+    that the connection can be used again.
+    """
+
+    def __init__(self) -> None:
+        self._decoder = Decoder()
+        self._failure: DoubaoError | None = None
+        self._after_end = 0
+        self.complete = False
+
+    @abstractmethod
+    def _event(self, raw: JSON) -> T:
+        """Read one event; raises what an ``error`` event means."""
+
+    @abstractmethod
+    def _partial(self) -> str:
+        """Give the text that has come, for errors."""
+
+    def _unfinished(self) -> str | None:
+        """Say what is missing although the end marker came, or ``None``."""
+        return None
+
+    @property
+    def ended(self) -> bool:
+        """Whether to stop reading."""
+        return self._failure is not None or self._after_end > _MOST_AFTER_END
+
+    def feed(self, block: bytes) -> list[T]:
+        """Take a block and give the events in it."""
+        if self.complete:
+            self._after_end += len(block)
+            return []
+        return self._read(self._decoder.feed(block))
+
+    def close(self) -> list[T]:
+        """Say that the body ended."""
+        if self.complete:
+            return []
+        if self._failure is None:
+            # A last event may lack its blank line; give it out, and fail on the next call.
+            if rest := self._read(self._decoder.close()):
+                return rest
+            if self.complete:
+                return []
+        raise self._failure or self._truncated("the stream ended without its end marker")
+
+    def _read(self, payloads: list[bytes]) -> list[T]:
+        events: list[T] = []
+        for payload in payloads:
+            if payload.startswith(DONE):
+                self._end()
+                break
+            try:
+                events.append(self._event(_parsed(payload)))
+            except DoubaoError as failure:
+                # What has come was paid for: no failure of a stream loses it.
+                failure.partial = self._partial()
+                self._failure = failure
+                break
+        return events
+
+    def _end(self) -> None:
+        if (missing := self._unfinished()) is None:
+            self.complete = True
+        else:
+            self._failure = self._truncated(missing)
+
+    def _truncated(self, why: str) -> Truncated:
+        failure = Truncated(why)
+        failure.partial = self._partial()
+        return failure
+
+
+def _parsed(payload: bytes) -> JSON:
+    try:
+        raw = from_json(payload)
+    except ValueError as error:
+        raise Malformed(f"an event of the stream is not JSON: {error}") from error
+    if not isinstance(raw, dict):
+        raise Malformed(f"an event of the stream is a JSON {type(raw).__name__}, not an object")
+    return raw

@@ -1,0 +1,402 @@
+"""The two drivers: the only code of the library that exists twice, once to block and once to await.
+
+Each pair of methods stands in the same order and differs in ``async`` and ``await`` alone, so that
+they can be compared by eye. What they drive is in ``api/``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Generator, Mapping
+from itertools import count
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from doubao_core import media, retry
+from doubao_core.api import Operations
+from doubao_core.config import KeySource, Settings, resolve
+from doubao_core.errors import DoubaoError, Stalled
+from doubao_core.operation import (
+    AsyncDriver,
+    Emit,
+    Flow,
+    Opening,
+    Reply,
+    Send,
+    SyncDriver,
+    Wait,
+    WatchFlow,
+)
+
+if TYPE_CHECKING:
+    import httpx
+
+    from doubao_core.transport import AsyncTransport, SyncTransport
+
+R = TypeVar("R")
+T = TypeVar("T")
+
+_STALLED = "the stream sent bytes but no event for as long as timeout= allows"
+
+
+class _Configured:
+    """What both clients are made of: settings, and a transport that is made when first needed."""
+
+    def __init__(
+        self,
+        *,
+        provider: str | None = None,
+        api_key: KeySource = None,
+        base_url: str | None = None,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+        default_headers: Mapping[str, str] | None = None,
+        http_client: Any = None,
+    ) -> None:
+        self._settings = resolve(
+            provider=provider,
+            api_key=api_key,
+            base_url=base_url,
+            timeout=timeout,
+            max_retries=max_retries,
+            default_headers=default_headers,
+        )
+        self._policy = retry.Policy(max_retries=self._settings.max_retries)
+        self._http_client = http_client
+        self._made: Any = None
+
+    @property
+    def provider(self) -> str:
+        """Name of the provider that this client talks to."""
+        return self._settings.gateway.name
+
+    @property
+    def base_url(self) -> str:
+        """Where requests go; asking an emulator client for it starts the emulator."""
+        return self._settings.locate()
+
+    def __repr__(self) -> str:
+        url = self._settings.base_url
+        return f"{type(self).__name__}(provider={self.provider!r}, base_url={url!r})"
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self._copy(self._settings, self._http_client)
+
+    def __getstate__(self) -> dict[str, Any]:
+        if self._http_client is not None:
+            raise TypeError(
+                f"a {type(self).__name__} with an injected http_client cannot be pickled: "
+                "make it without one, or make it again in the other process"
+            )
+        return {"settings": self._settings}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._restore(state["settings"], None)
+
+    def _copy(self, settings: Settings, http_client: Any) -> Self:
+        copy = type(self).__new__(type(self))
+        copy._restore(settings, http_client)  # noqa: SLF001 - of the same class
+        return copy
+
+    def _signed(self, error: DoubaoError) -> DoubaoError:
+        error.gateway = error.gateway or self.provider
+        return error
+
+    def _pause(self, send: Send, attempt: int, error: DoubaoError, *, begun: bool) -> float:
+        """Seconds before a stream is opened again; raises once its first event was given out."""
+        self._signed(error).operation = send.operation
+        pause = None if begun else retry.decide(send, attempt, error, self._policy)
+        if pause is None:
+            raise retry.settled(send, error)
+        return pause
+
+    def _restore(self, settings: Settings, http_client: Any) -> None:
+        self._settings = settings
+        self._policy = retry.Policy(max_retries=settings.max_retries)
+        self._http_client = http_client
+        self._made = None
+
+
+class Client(_Configured, Operations, SyncDriver):
+    """Blocking client of the API; one object serves many threads.
+
+    Making one is cheap: no connection, no TLS context and no key are needed until the first
+    request. Use it as a context manager, or ``close()`` it, to close its connections.
+
+    Args:
+        provider: Name of the provider (docs/architecture.md lists them); default
+            ``DOUBAO_PROVIDER``, then ``"ark"``.
+        api_key: A string, a ``SecretStr``, or a callable that returns the key, asked for each
+            request; default the provider's environment variable.
+        base_url: Default ``DOUBAO_BASE_URL``, then the provider's own.
+        timeout: Seconds for the connect, the first byte, and each gap between events of a stream,
+            not for the whole answer. Default 600, the official SDK's (ark.md 1.6).
+        max_retries: Attempts beyond the first. Default 2. See ``doubao_core/retry.py`` for what is
+            repeated; paid creates are not once they may have been accepted.
+        default_headers: Headers to add to every request.
+        http_client: An ``httpx.Client`` to send with; used as it is, never closed by us.
+
+    Raises:
+        ConfigError: An argument is wrong; a missing key is reported by the first request.
+    """
+
+    def __init__(
+        self,
+        *,
+        provider: str | None = None,
+        api_key: KeySource = None,
+        base_url: str | None = None,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+        default_headers: Mapping[str, str] | None = None,
+        http_client: httpx.Client | None = None,
+    ) -> None:
+        super().__init__(
+            provider=provider,
+            api_key=api_key,
+            base_url=base_url,
+            timeout=timeout,
+            max_retries=max_retries,
+            default_headers=default_headers,
+            http_client=http_client,
+        )
+
+    @property
+    def _transport(self) -> SyncTransport:
+        if self._made is None:
+            from doubao_core.transport import SyncTransport
+
+            self._made = SyncTransport(self._settings, self._http_client)
+        made: SyncTransport = self._made
+        return made
+
+    def _run(self, flow: Flow[R]) -> R:
+        steps = retry.retrying(flow, self._policy)
+        try:
+            step = next(steps)
+            while True:
+                if isinstance(step, Wait):
+                    time.sleep(step.seconds)
+                    step = next(steps)
+                else:
+                    step = retry.resume(steps, self._outcome(step))
+        except StopIteration as done:
+            result: R = done.value
+            return result
+
+    def _watch(self, flow: WatchFlow[T]) -> Generator[T]:
+        steps = retry.retrying(flow, self._policy)
+        try:
+            step = next(steps)
+            while True:
+                if isinstance(step, Emit):
+                    yield step.value
+                    step = next(steps)
+                elif isinstance(step, Wait):
+                    time.sleep(step.seconds)
+                    step = next(steps)
+                else:
+                    step = retry.resume(steps, self._outcome(step))
+        except StopIteration:
+            return
+
+    def _outcome(self, send: Send) -> Reply | DoubaoError:
+        try:
+            return self._transport.send(send)
+        except DoubaoError as error:
+            return self._signed(error)
+
+    def _stream(self, opening: Opening[T]) -> Generator[T]:
+        for attempt in count():
+            reader, begun = opening.reader(), False
+            try:
+                with self._transport.stream(opening.send) as blocks:
+                    last = monotonic()
+                    for block in blocks:
+                        if events := reader.feed(block):
+                            begun = True
+                            yield from events
+                            last = monotonic()
+                        elif monotonic() - last > self._settings.timeout:
+                            raise Stalled(_STALLED)
+                        if reader.ended:
+                            break
+                while rest := reader.close():
+                    yield from rest
+            except DoubaoError as error:
+                if reader.complete:
+                    return
+                pause = self._pause(opening.send, attempt, error, begun=begun)
+            else:
+                return
+            time.sleep(pause)
+
+    def download(
+        self, url: str, folder: str | Path, *, name: str, max_bytes: int = media.MAX_BYTES
+    ) -> media.Saved:
+        """Fetch a result of the service to ``folder/name.<ext>``, without ever sending the key.
+
+        The extension is that of the bytes. The file appears whole or not at all, and none is ever
+        replaced: a name that is taken gets a number.
+
+        Args:
+            url: The URL as the service gave it; it expires after 24 h (ark.md 14.1, 15.4).
+            folder: Where to save; made if it does not exist.
+            name: Name without extension.
+            max_bytes: Largest file to accept.
+
+        Raises:
+            ConfigError: The URL is none that a service gives (scheme, private address).
+            NotFound, PermissionDenied: The URL has expired or never existed.
+            TooLarge, Malformed, Truncated: The bytes are too many, no picture or film, or cut.
+        """
+        fetch = media.Fetch(url, self._settings.base_url and self.base_url, max_bytes)
+        with media.Target(Path(folder), name) as target:
+            while True:
+                fetch.check(media.resolve(fetch.host))
+                with self._transport.fetch(fetch.url) as (status, headers, blocks):
+                    if fetch.redirected(status, headers):
+                        continue
+                    for block in blocks:
+                        target.write(fetch.counted(block))
+                return target.commit(fetch.finished())
+
+    def close(self) -> None:
+        """Close the connections; the next request opens new ones."""
+        if self._made is not None:
+            self._transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
+class AsyncClient(_Configured, Operations, AsyncDriver):
+    """Asyncio client of the API; one object serves many tasks and, one after the other, many loops.
+
+    The arguments are those of :class:`Client`; ``http_client`` is an ``httpx.AsyncClient``.
+    Connections belong to an event loop and are closed with it.
+    """
+
+    def __init__(
+        self,
+        *,
+        provider: str | None = None,
+        api_key: KeySource = None,
+        base_url: str | None = None,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+        default_headers: Mapping[str, str] | None = None,
+        http_client: httpx.AsyncClient | None = None,
+    ) -> None:
+        super().__init__(
+            provider=provider,
+            api_key=api_key,
+            base_url=base_url,
+            timeout=timeout,
+            max_retries=max_retries,
+            default_headers=default_headers,
+            http_client=http_client,
+        )
+
+    @property
+    def _transport(self) -> AsyncTransport:
+        if self._made is None:
+            from doubao_core.transport import AsyncTransport
+
+            self._made = AsyncTransport(self._settings, self._http_client)
+        made: AsyncTransport = self._made
+        return made
+
+    async def _run(self, flow: Flow[R]) -> R:
+        steps = retry.retrying(flow, self._policy)
+        try:
+            step = next(steps)
+            while True:
+                if isinstance(step, Wait):
+                    await asyncio.sleep(step.seconds)
+                    step = next(steps)
+                else:
+                    step = retry.resume(steps, await self._outcome(step))
+        except StopIteration as done:
+            result: R = done.value
+            return result
+
+    async def _watch(self, flow: WatchFlow[T]) -> AsyncGenerator[T]:
+        steps = retry.retrying(flow, self._policy)
+        try:
+            step = next(steps)
+            while True:
+                if isinstance(step, Emit):
+                    yield step.value
+                    step = next(steps)
+                elif isinstance(step, Wait):
+                    await asyncio.sleep(step.seconds)
+                    step = next(steps)
+                else:
+                    step = retry.resume(steps, await self._outcome(step))
+        except StopIteration:
+            return
+
+    async def _outcome(self, send: Send) -> Reply | DoubaoError:
+        try:
+            return await self._transport.send(send)
+        except DoubaoError as error:
+            return self._signed(error)
+
+    async def _stream(self, opening: Opening[T]) -> AsyncGenerator[T]:
+        for attempt in count():
+            reader, begun = opening.reader(), False
+            try:
+                async with self._transport.stream(opening.send) as blocks:
+                    last = monotonic()
+                    async for block in blocks:
+                        if events := reader.feed(block):
+                            begun = True
+                            for event in events:
+                                yield event
+                            last = monotonic()
+                        elif monotonic() - last > self._settings.timeout:
+                            raise Stalled(_STALLED)
+                        if reader.ended:
+                            break
+                while rest := reader.close():
+                    for event in rest:
+                        yield event
+            except DoubaoError as error:
+                if reader.complete:
+                    return
+                pause = self._pause(opening.send, attempt, error, begun=begun)
+            else:
+                return
+            await asyncio.sleep(pause)
+
+    async def download(
+        self, url: str, folder: str | Path, *, name: str, max_bytes: int = media.MAX_BYTES
+    ) -> media.Saved:
+        """Fetch a result of the service to ``folder/name.<ext>``; see :meth:`Client.download`."""
+        fetch = media.Fetch(url, self._settings.base_url and self.base_url, max_bytes)
+        with media.Target(Path(folder), name) as target:
+            while True:
+                fetch.check(await asyncio.to_thread(media.resolve, fetch.host))
+                async with self._transport.fetch(fetch.url) as (status, headers, blocks):
+                    if fetch.redirected(status, headers):
+                        continue
+                    async for block in blocks:
+                        target.write(fetch.counted(block))
+                return target.commit(fetch.finished())
+
+    async def aclose(self) -> None:
+        """Close the running loop's connections; the next request opens new ones."""
+        if self._made is not None:
+            await self._transport.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self.aclose()

@@ -1,0 +1,167 @@
+"""An httpx pool that does not collapse under concurrency, and one client per event loop.
+
+httpcore's asyncio pool looks at all of its connections for every request, which costs milliseconds
+of CPU per call at some hundred requests in flight. Here a free connection is the last one of a
+list, whatever the number; ``benchmarks/`` measures the difference.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import ssl
+import urllib.request
+from collections import defaultdict, deque
+from collections.abc import AsyncGenerator, AsyncIterator
+from time import monotonic
+from typing import cast
+from weakref import WeakKeyDictionary
+
+import httpx
+
+KEEP_ALIVE_SECONDS = 60.0
+"""How long an idle connection is kept; httpx's own 5 s would make most agents reconnect."""
+MAX_CONNECTIONS = 1000
+"""Requests in flight per client and event loop; more wait, without a timeout, for a place."""
+
+
+@functools.cache
+def tls_context() -> ssl.SSLContext:
+    """Give the TLS context of this process: making one costs more than a request."""
+    return httpx.create_ssl_context()
+
+
+def environment_proxy(url: httpx.URL) -> str | None:
+    """Find the proxy that the environment asks for; httpx leaves it to custom transports."""
+    if urllib.request.proxy_bypass(url.host):
+        return None
+    proxies = urllib.request.getproxies()
+    proxy = proxies.get(url.scheme) or proxies.get("all")
+    return f"http://{proxy}" if proxy and "://" not in proxy else proxy
+
+
+class FreeListTransport(httpx.AsyncBaseTransport):
+    """Hands out the most recently used of the idle one-connection transports of an origin."""
+
+    def __init__(self) -> None:
+        self._idle: defaultdict[tuple[str, str, int | None], deque[_Connection]] = defaultdict(
+            deque
+        )
+        self._places = asyncio.Semaphore(MAX_CONNECTIONS)
+        self._closed = False
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send on a free connection, which comes back when the response is closed."""
+        idle = self._idle[(request.url.scheme, request.url.host, request.url.port)]
+        await self._places.acquire()
+        try:
+            connection = idle.pop() if idle else _Connection(request.url)
+            try:
+                response = await connection.transport.handle_async_request(request)
+            except BaseException:
+                await connection.transport.aclose()
+                raise
+        except BaseException:
+            self._places.release()
+            raise
+        return httpx.Response(
+            status_code=response.status_code,
+            headers=response.headers,
+            stream=_Returning(response.stream, self, connection, idle),
+            extensions=response.extensions,
+        )
+
+    async def give_back(self, connection: _Connection, idle: deque[_Connection]) -> None:
+        """Take a connection back and drop those that have been idle for too long."""
+        self._places.release()
+        if self._closed:
+            await connection.transport.aclose()
+            return
+        connection.idle_since = now = monotonic()
+        idle.append(connection)
+        while now - idle[0].idle_since > KEEP_ALIVE_SECONDS:
+            await idle.popleft().transport.aclose()
+
+    async def aclose(self) -> None:
+        """Close the idle connections now, and those in use when they come back."""
+        self._closed = True
+        for idle in self._idle.values():
+            while idle:
+                await idle.pop().transport.aclose()
+
+
+class _Connection:
+    """A transport of httpx that may hold one connection."""
+
+    def __init__(self, url: httpx.URL) -> None:
+        self.idle_since = 0.0
+        self.transport = httpx.AsyncHTTPTransport(
+            verify=tls_context(),
+            proxy=environment_proxy(url),
+            limits=httpx.Limits(max_connections=1, keepalive_expiry=KEEP_ALIVE_SECONDS),
+        )
+
+
+class _Returning(httpx.AsyncByteStream):
+    """A response body that gives its connection back when it is closed."""
+
+    def __init__(
+        self,
+        stream: httpx.SyncByteStream | httpx.AsyncByteStream,
+        owner: FreeListTransport,
+        connection: _Connection,
+        idle: deque[_Connection],
+    ) -> None:
+        # The asynchronous transport never gives the blocking half of httpx's union.
+        self._stream = cast("httpx.AsyncByteStream", stream)
+        self._owner = owner
+        self._connection: _Connection | None = connection
+        self._idle = idle
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._stream.__aiter__()
+
+    async def aclose(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        try:
+            await self._stream.aclose()
+        finally:
+            await self._owner.give_back(connection, self._idle)
+
+
+class LoopClients:
+    """One ``httpx.AsyncClient`` for each event loop, closed with its loop.
+
+    A connection belongs to the loop that opened it. Each client lives in an asynchronous generator
+    that its loop knows of: ``asyncio.run`` closes those generators before it closes the loop.
+    """
+
+    def __init__(self) -> None:
+        self._lifetimes: WeakKeyDictionary[
+            asyncio.AbstractEventLoop, tuple[AsyncGenerator[httpx.AsyncClient], httpx.AsyncClient]
+        ] = WeakKeyDictionary()
+
+    async def current(self) -> httpx.AsyncClient:
+        """Give the running loop's client."""
+        loop = asyncio.get_running_loop()
+        if (known := self._lifetimes.get(loop)) is not None:
+            return known[1]
+        # A client refers to its loop, so a closed loop would never leave a weak mapping by itself.
+        for other in [each for each in self._lifetimes if each.is_closed()]:
+            del self._lifetimes[other]
+        lifetime = _lifetime()
+        client = await anext(lifetime)
+        self._lifetimes[loop] = lifetime, client
+        return client
+
+    async def aclose(self) -> None:
+        """Close the running loop's client, if there is one."""
+        if (known := self._lifetimes.pop(asyncio.get_running_loop(), None)) is not None:
+            await known[0].aclose()
+
+
+async def _lifetime() -> AsyncGenerator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(transport=FreeListTransport()) as client:
+        yield client

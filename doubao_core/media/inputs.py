@@ -1,0 +1,62 @@
+"""What may be sent as a picture, film or sound: URLs as they are, files only where allowed.
+
+An agent chooses these strings, so a path is read only below folders that a person named.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from pathlib import Path
+
+from doubao_core.errors import ConfigError
+from doubao_core.media.kinds import LONGEST_SIGNATURE, sniff
+
+MAX_INPUT_BYTES = 30 * 1024 * 1024
+"""Largest file to inline; the API takes pictures of up to 30 MB (ark.md 14.4, 15.2)."""
+_AS_IS = ("https://", "http://", "data:", "asset://")
+
+
+def as_url(source: str | bytes | Path, *, roots: Sequence[Path] = (), kind: str = "image") -> str:
+    """Make *source* something that a request can carry.
+
+    Args:
+        source: A URL or data URL (passed through), bytes, or the path of a file.
+        roots: Folders from which files may be read; none by default.
+        kind: ``"image"``, ``"video"`` or ``"audio"``: what the bytes must be.
+
+    Raises:
+        ConfigError: A file outside the roots, missing, too large, or of another kind.
+    """
+    if isinstance(source, bytes):
+        return data_url(source, kind)
+    if isinstance(source, str) and source.startswith(_AS_IS):
+        return source
+    return data_url(_read(Path(source), roots), kind)
+
+
+def data_url(content: bytes, kind: str) -> str:
+    """Write *content* as a data URL; its type is that of its bytes (ark.md 4.2: lower case)."""
+    found = sniff(content[:LONGEST_SIGNATURE])
+    if found is None or not found[0].startswith(f"{kind}/"):
+        raise ConfigError(
+            f"expected {kind} bytes, got {found[0] if found else 'an unknown format'}"
+        )
+    return f"data:{found[0]};base64,{base64.b64encode(content).decode()}"
+
+
+def _read(path: Path, roots: Sequence[Path]) -> bytes:
+    real = path.expanduser().resolve()
+    if not any(real.is_relative_to(root.expanduser().resolve()) for root in roots):
+        allowed = ", ".join(str(root) for root in roots) or "none"
+        raise ConfigError(
+            f"may not read {str(path)[:120]!r}: pass a URL, or a file below an allowed folder "
+            f"(allowed: {allowed})"
+        )
+    try:
+        size = real.stat().st_size
+        if size > MAX_INPUT_BYTES:
+            raise ConfigError(f"{path} has {size:,} bytes, more than {MAX_INPUT_BYTES:,}")
+        return real.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from error

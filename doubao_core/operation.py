@@ -1,0 +1,260 @@
+"""The sans-IO vocabulary: what a capability says, and how a client turns it into methods.
+
+A capability is a *flow*: a generator that yields :class:`Send` (do this request), :class:`Wait`
+(let time pass) or :class:`Emit` (show this to the caller) and receives a :class:`Reply`. It opens
+no socket, reads no clock and never sleeps, so one flow serves both clients and is tested in
+microseconds. :class:`Operation`, :class:`Watch` and :class:`Streaming` make it a typed method of
+``Client`` and ``AsyncClient`` at once.
+"""
+
+from __future__ import annotations
+
+import enum
+import functools
+import re
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeAlias, TypeVar, overload
+from urllib.parse import quote
+
+from pydantic_core import from_json
+
+from doubao_core.errors import ConfigError, Malformed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+JSON: TypeAlias = dict[str, Any]
+
+# The API's own limit on a request body (ark.md 1.5); an answer with inline pictures may be larger.
+MAX_JSON_BYTES = 64 * 1024 * 1024
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,255}")
+
+
+class Repeat(enum.Enum):
+    """May a request be sent a second time?"""
+
+    SAFE = "safe"
+    """Yes: repeating it does no harm."""
+    REFUSED_ONLY = "refused only"
+    """Only after a definite refusal: it costs money once accepted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """A file to send as ``multipart/form-data``."""
+
+    filename: str
+    content: bytes | Path
+    media_type: str = "application/octet-stream"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Send:
+    """One request, before a gateway gives it a method and a path.
+
+    Attributes:
+        operation: Name of the route, such as ``"videos.get"``.
+        path: Values for the placeholders of the route's path; each must look like an id.
+        body: JSON body, without nulls.
+        query: Query pairs, in order; keys may repeat.
+        form: Multipart form fields.
+        upload: Multipart file part.
+        repeat: May it be sent twice?
+        max_bytes: Largest answer to accept.
+    """
+
+    operation: str
+    path: Mapping[str, str] = field(default_factory=dict)
+    body: JSON | None = None
+    query: tuple[tuple[str, str], ...] = ()
+    form: Mapping[str, str] | None = None
+    upload: Upload | None = None
+    repeat: Repeat = Repeat.SAFE
+    max_bytes: int = MAX_JSON_BYTES
+
+    @property
+    def intent(self) -> JSON:
+        """What this request wanted, for :class:`~doubao_core.errors.AmbiguousSubmit`."""
+        return {"operation": self.operation, "body": self.body}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """Let *seconds* pass."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Emit(Generic[T_co]):
+    """Show *value* to the caller of a :class:`Watch`."""
+
+    value: T_co
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """An answer: status, lower-case headers, body.
+
+    ``elapsed`` is the seconds from sending to the last byte.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    elapsed: float = 0.0
+
+    def json(self) -> JSON:
+        """Parse the body as a JSON object; anything else is :class:`Malformed`."""
+        return json_object(self.body)
+
+
+Flow: TypeAlias = Generator[Send | Wait, Reply, R]
+WatchFlow: TypeAlias = Generator[Send | Wait | Emit[T], Reply, None]
+
+
+class Reader(Protocol[T]):
+    """Pure decoder of one streamed answer: bytes in, events out."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether the end marker was read: whatever happens next, nothing is missing."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether to stop reading: a failure was read, or bytes go on after the end."""
+
+    def feed(self, block: bytes) -> list[T]:
+        """Take the next network block and give the events that it completes."""
+
+    def close(self) -> list[T]:
+        """Say that the body ended; raises if it ended early or reported a failure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opening(Generic[T]):
+    """A streamed request, and what decodes its answer (a fresh reader for each attempt)."""
+
+    send: Send
+    reader: Callable[[], Reader[T]]
+
+
+class SyncDriver(ABC):
+    """What a blocking client must be able to do."""
+
+    @abstractmethod
+    def _run(self, flow: Flow[R]) -> R: ...
+    @abstractmethod
+    def _watch(self, flow: WatchFlow[T]) -> Generator[T]: ...
+    @abstractmethod
+    def _stream(self, opening: Opening[T]) -> Generator[T]: ...
+
+
+class AsyncDriver(ABC):
+    """What an asyncio client must be able to do."""
+
+    @abstractmethod
+    async def _run(self, flow: Flow[R]) -> R: ...
+    @abstractmethod
+    def _watch(self, flow: WatchFlow[T]) -> AsyncGenerator[T]: ...
+    @abstractmethod
+    def _stream(self, opening: Opening[T]) -> AsyncGenerator[T]: ...
+
+
+class Operation(Generic[P, R]):
+    """A flow as a method: blocking on a sync client, a coroutine on an async one."""
+
+    def __init__(self, flow: Callable[P, Flow[R]]) -> None:
+        self.flow = flow
+        self.__doc__ = flow.__doc__
+
+    @overload
+    def __get__(self, client: SyncDriver, owner: type) -> Callable[P, R]: ...
+    @overload
+    def __get__(self, client: AsyncDriver, owner: type) -> Callable[P, Coroutine[Any, Any, R]]: ...
+    def __get__(self, client: Any, owner: type) -> Callable[P, Any]:
+        return _bound(self.flow, client._run)
+
+
+class Watch(Generic[P, T]):
+    """A flow that emits: an iterator on a sync client, an async iterator on an async one."""
+
+    def __init__(self, flow: Callable[P, WatchFlow[T]]) -> None:
+        self.flow = flow
+        self.__doc__ = flow.__doc__
+
+    @overload
+    def __get__(self, client: SyncDriver, owner: type) -> Callable[P, Generator[T]]: ...
+    @overload
+    def __get__(self, client: AsyncDriver, owner: type) -> Callable[P, AsyncGenerator[T]]: ...
+    def __get__(self, client: Any, owner: type) -> Callable[P, Any]:
+        return _bound(self.flow, client._watch)
+
+
+class Streaming(Generic[P, T]):
+    """A streamed request as a method that returns a (sync or async) generator of events.
+
+    The connection is released when the generator ends or is closed: use ``contextlib.closing`` or
+    ``aclosing`` where a loop may leave early.
+    """
+
+    def __init__(self, opening: Callable[P, Opening[T]]) -> None:
+        self.opening = opening
+        self.__doc__ = opening.__doc__
+
+    @overload
+    def __get__(self, client: SyncDriver, owner: type) -> Callable[P, Generator[T]]: ...
+    @overload
+    def __get__(self, client: AsyncDriver, owner: type) -> Callable[P, AsyncGenerator[T]]: ...
+    def __get__(self, client: Any, owner: type) -> Callable[P, Any]:
+        return _bound(self.opening, client._stream)
+
+
+def _bound(declared: Callable[P, Any], drive: Callable[[Any], Any]) -> Callable[P, Any]:
+    @functools.wraps(declared)
+    def method(*args: P.args, **kwargs: P.kwargs) -> Any:
+        return drive(declared(*args, **kwargs))
+
+    return method
+
+
+def json_object(data: bytes) -> JSON:
+    """Parse *data* as one JSON object; anything else is :class:`Malformed`."""
+    try:
+        parsed = from_json(data)
+    except ValueError as error:
+        raise Malformed(f"the answer is not JSON: {error}") from error
+    if not isinstance(parsed, dict):
+        raise Malformed(f"the answer is a JSON {type(parsed).__name__}, not an object")
+    return parsed
+
+
+def body(required: Mapping[str, Any], options: Mapping[str, Any]) -> JSON:
+    """Build a JSON body: what is ``None`` is left out, ``extra_body`` is merged over the rest."""
+    extra = options.get("extra_body") or {}
+    fields = {**required, **options, **extra}
+    fields.pop("extra_body", None)
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def identifier(name: str, value: str) -> str:
+    """Check that *value* can be an id, so that it cannot lead a path anywhere else."""
+    if not isinstance(value, str) or not _ID.fullmatch(value):
+        raise ConfigError(
+            f"{name} is not an id: {str(value)[:80]!r}; pass the id as the service gave it"
+        )
+    return value
+
+
+def expand(template: str, values: Mapping[str, str]) -> str:
+    """Fill the placeholders of a route's path with checked and percent-encoded ids."""
+    return template.format(
+        **{name: quote(identifier(name, value), safe="") for name, value in values.items()}
+    )

@@ -1,0 +1,166 @@
+"""The retry decision, as a pure function, and the flow that obeys it.
+
+A request is repeated when repeating it can help and cannot cost a second time:
+
+* nothing reached the server: any request;
+* a definite refusal that passes (a rate code of 429): any request;
+* 408, 409, 5xx, or a connection that died before the answer: safe requests only;
+* a timeout: none, because the first request may still be running and billed;
+* a quota, plan or spending limit: none, however the status looks (ark.md 2.2).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from itertools import count
+from typing import Any, TypeVar
+
+from doubao_core.errors import (
+    AmbiguousSubmit,
+    ConnectionFailed,
+    ConnectionLost,
+    DoubaoError,
+    QuotaExceeded,
+    RateLimited,
+    ResponseError,
+    ServerError,
+    Timeout,
+    Truncated,
+    checked,
+)
+from doubao_core.operation import Flow, Repeat, Reply, Send, Wait
+
+R = TypeVar("R")
+Y = TypeVar("Y")
+
+LONGEST_RETRY_AFTER = 120.0
+"""A longer ``Retry-After``, in seconds, is not waited for: the error is raised at once."""
+
+_SAFE_STATUSES = frozenset({408, 409})
+# The vendor says not to repeat these at once; only the server's own Retry-After is a better guess.
+_LATER_CODES = frozenset(
+    {
+        "RateLimitExceeded.EndpointFlexTPMExceeded",
+        "ModelAccountFlexTpmRateLimitExceeded",
+        "InflightBatchsizeExceeded",
+    }
+)
+_PERMANENT_STATES = frozenset({"InvalidAction.RunningTaskDeletion"})
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How often to repeat, and what randomness to spread the repeats with."""
+
+    max_retries: int = 2
+    rand: Callable[[], float] = random.random
+
+
+def decide(send: Send, attempt: int, error: DoubaoError, policy: Policy) -> float | None:
+    """Seconds to wait before sending again, or ``None`` to give up.
+
+    Args:
+        send: The request that failed.
+        attempt: 0 for the first attempt.
+        error: What the attempt ended with.
+        policy: The client's settings.
+    """
+    if attempt >= policy.max_retries or not _may_repeat(send.repeat, error):
+        return None
+    if error.retry_after is not None:
+        return error.retry_after if error.retry_after <= LONGEST_RETRY_AFTER else None
+    if error.code in _LATER_CODES:
+        return None
+    longest: float = min(0.5 * 2**attempt, 8.0)
+    return longest * (1 - 0.25 * policy.rand())
+
+
+def _may_repeat(repeat: Repeat, error: DoubaoError) -> bool:
+    if isinstance(error, QuotaExceeded):
+        return False
+    if isinstance(error, (ConnectionFailed, RateLimited)):
+        return True
+    if repeat is not Repeat.SAFE or error.code in _PERMANENT_STATES:
+        return False
+    return (
+        isinstance(error, (ServerError, ConnectionLost, Truncated))
+        or error.status in _SAFE_STATUSES
+    )
+
+
+def settled(send: Send, error: DoubaoError) -> DoubaoError:
+    """What to raise for *error*: a paid request whose answer was lost is ambiguous, not failed.
+
+    A 5xx with an error object of the service is its answer; without one it comes from a gateway
+    in between, and the service may have accepted the request.
+    """
+    if send.repeat is Repeat.SAFE or isinstance(error, AmbiguousSubmit):
+        return error
+    lost = isinstance(error, (ResponseError, Timeout))
+    if not lost and not (isinstance(error, ServerError) and error.code is None):
+        return error
+    ambiguous = AmbiguousSubmit(
+        f"{send.operation} was sent, but its answer was lost ({error.message}): it may have been "
+        "accepted and charged; look for it before you send it again",
+        status=error.status,
+        request_id=error.request_id,
+        operation=send.operation,
+    )
+    ambiguous.intent = send.intent
+    ambiguous.__cause__ = error
+    return ambiguous
+
+
+def attempts(send: Send, policy: Policy) -> Flow[Reply]:
+    """Send, and again as long as :func:`decide` allows it."""
+    for attempt in count():
+        try:
+            return checked((yield send))
+        except DoubaoError as error:
+            error.operation = error.operation or send.operation
+            pause = decide(send, attempt, error, policy)
+            if pause is None:
+                failure = settled(send, error)
+                if failure is error:
+                    raise
+                raise failure from error
+        yield Wait(seconds=pause)
+    raise AssertionError  # pragma: no cover - count() does not end
+
+
+def retrying(flow: Generator[Y, Reply, R], policy: Policy) -> Generator[Y | Send | Wait, Reply, R]:
+    """Run *flow* with every request of it under :func:`attempts`; other steps pass through."""
+    sent: Send | None = None
+    try:
+        step = next(flow)
+        while True:
+            if not isinstance(step, Send):
+                yield step
+                step = next(flow)
+                continue
+            sent = step
+            try:
+                reply = yield from attempts(sent, policy)
+            except DoubaoError as error:
+                step = flow.throw(error)
+            else:
+                step = flow.send(reply)
+    except StopIteration as done:
+        result: R = done.value
+        return result
+    except ResponseError as error:
+        # The flow could not read an answer that did come: for a paid request that is ambiguous too.
+        if sent is None or (failure := settled(sent, error)) is error:
+            raise
+        raise failure from error
+    finally:
+        flow.close()
+
+
+def resume(steps: Generator[Y, Reply, Any], outcome: Reply | DoubaoError) -> Y:
+    """Hand the outcome of a request to the flow that asked for it, and give its next step."""
+    if isinstance(outcome, DoubaoError):
+        return steps.throw(outcome)
+    return steps.send(outcome)

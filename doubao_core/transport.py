@@ -1,0 +1,257 @@
+"""httpx to :class:`Reply`, twice: blocking and asyncio, side by side; the rest is shared and pure.
+
+This is the only module that imports httpx. ``Client`` imports it with the first request, so that
+importing the package and making a client cost nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from time import monotonic
+from typing import Any
+
+import httpx
+
+from doubao_core.config import LONGEST_CONNECT, Settings
+from doubao_core.errors import (
+    ConfigError,
+    ConnectionFailed,
+    ConnectionLost,
+    DoubaoError,
+    Malformed,
+    Timeout,
+    TooLarge,
+    Truncated,
+    checked,
+    from_payload,
+)
+from doubao_core.free_list import KEEP_ALIVE_SECONDS, LoopClients, tls_context
+from doubao_core.operation import Reply, Send
+from doubao_core.request import Request, build, multipart
+
+_MAX_ERROR_BYTES = 1024 * 1024
+_NEVER_SENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+)
+
+
+class SyncTransport:
+    """Sends with one ``httpx.Client`` that is made when it is first needed; thread-safe."""
+
+    def __init__(self, settings: Settings, injected: httpx.Client | None) -> None:
+        self._settings = settings
+        self._injected = injected
+        self._own: httpx.Client | None = None
+        self._owner = os.getpid()
+        self._lock = threading.Lock()
+
+    def send(self, send: Send) -> Reply:
+        """Send, and read the whole answer, of at most ``send.max_bytes``."""
+        started = monotonic()
+        request, how = build(send, self._settings)
+        with self._open(request) as response:
+            body = bytearray()
+            for block in _blocks(response):
+                _append(body, block, send.max_bytes)
+        return how.decode(_reply(response, body, request, monotonic() - started))
+
+    @contextmanager
+    def stream(self, send: Send) -> Generator[Iterator[bytes]]:
+        """Send, check the head of the answer, and give its blocks as they come."""
+        request, how = build(send, self._settings)
+        with self._open(request) as response:
+            if not _is_event_stream(response):
+                body = bytearray()
+                for block in _blocks(response):
+                    _append(body, block, _MAX_ERROR_BYTES)
+                raise _not_a_stream(how.decode(_reply(response, body, request, 0.0)))
+            yield _blocks(response)
+
+    @contextmanager
+    def fetch(self, url: str) -> Generator[tuple[int, Mapping[str, str], Iterator[bytes]]]:
+        """GET *url*, which is not the API, without the key; redirects are not followed."""
+        request = Request(method="GET", url=url, headers={"Accept-Encoding": "identity"})
+        with self._open(request) as response:
+            yield response.status_code, _headers(response), _blocks(response)
+
+    @contextmanager
+    def _open(self, request: Request) -> Generator[httpx.Response]:
+        client = self._client()
+        try:
+            response = client.send(
+                client.build_request(**_arguments(request, self._settings)), stream=True
+            )
+        except (httpx.HTTPError, httpx.InvalidURL, ImportError) as error:
+            raise _translated(error, answered=False) from error
+        try:
+            yield response
+        except httpx.HTTPError as error:
+            raise _translated(error, answered=True) from error
+        finally:
+            response.close()
+
+    def _client(self) -> httpx.Client:
+        if self._injected is not None:
+            return self._injected
+        if self._own is None or self._owner != os.getpid():
+            with self._lock:
+                if self._own is None or self._owner != os.getpid():
+                    self._own = httpx.Client(
+                        verify=tls_context(),
+                        limits=httpx.Limits(
+                            max_connections=None,
+                            max_keepalive_connections=100,
+                            keepalive_expiry=KEEP_ALIVE_SECONDS,
+                        ),
+                    )
+                    self._owner = os.getpid()
+        return self._own
+
+    def close(self) -> None:
+        """Close the connections; an injected client is its owner's to close."""
+        if self._own is not None:
+            self._own.close()
+            self._own = None
+
+
+class AsyncTransport:
+    """Sends with one ``httpx.AsyncClient`` for each running event loop."""
+
+    def __init__(self, settings: Settings, injected: httpx.AsyncClient | None) -> None:
+        self._settings = settings
+        self._injected = injected
+        self._clients = LoopClients()
+
+    async def send(self, send: Send) -> Reply:
+        """Send, and read the whole answer, of at most ``send.max_bytes``."""
+        started = monotonic()
+        request, how = build(send, self._settings)
+        async with self._open(request) as response:
+            body = bytearray()
+            async for block in _ablocks(response):
+                _append(body, block, send.max_bytes)
+        return how.decode(_reply(response, body, request, monotonic() - started))
+
+    @asynccontextmanager
+    async def stream(self, send: Send) -> AsyncGenerator[AsyncIterator[bytes]]:
+        """Send, check the head of the answer, and give its blocks as they come."""
+        request, how = build(send, self._settings)
+        async with self._open(request) as response:
+            if not _is_event_stream(response):
+                body = bytearray()
+                async for block in _ablocks(response):
+                    _append(body, block, _MAX_ERROR_BYTES)
+                raise _not_a_stream(how.decode(_reply(response, body, request, 0.0)))
+            yield _ablocks(response)
+
+    @asynccontextmanager
+    async def fetch(
+        self, url: str
+    ) -> AsyncGenerator[tuple[int, Mapping[str, str], AsyncIterator[bytes]]]:
+        """GET *url*, which is not the API, without the key; redirects are not followed."""
+        request = Request(method="GET", url=url, headers={"Accept-Encoding": "identity"})
+        async with self._open(request) as response:
+            yield response.status_code, _headers(response), _ablocks(response)
+
+    @asynccontextmanager
+    async def _open(self, request: Request) -> AsyncGenerator[httpx.Response]:
+        client = self._injected or await self._clients.current()
+        try:
+            response = await client.send(
+                client.build_request(**_arguments(request, self._settings)), stream=True
+            )
+        except (httpx.HTTPError, httpx.InvalidURL, ImportError) as error:
+            raise _translated(error, answered=False) from error
+        try:
+            yield response
+        except httpx.HTTPError as error:
+            raise _translated(error, answered=True) from error
+        finally:
+            await response.aclose()
+
+    async def aclose(self) -> None:
+        """Close this event loop's connections; an injected client is its owner's to close."""
+        await self._clients.aclose()
+
+
+def _arguments(request: Request, settings: Settings) -> dict[str, Any]:
+    connect = min(settings.timeout, LONGEST_CONNECT)
+    return {
+        "method": request.method,
+        "url": request.url,
+        "headers": request.headers,
+        "content": request.content,
+        "timeout": httpx.Timeout(settings.timeout, connect=connect),
+        **multipart(request),
+    }
+
+
+def _blocks(response: httpx.Response) -> Iterator[bytes]:
+    packed = "content-encoding" in response.headers
+    return response.iter_bytes() if packed else response.iter_raw()
+
+
+def _ablocks(response: httpx.Response) -> AsyncIterator[bytes]:
+    packed = "content-encoding" in response.headers
+    return response.aiter_bytes() if packed else response.aiter_raw()
+
+
+def _append(body: bytearray, block: bytes, most: int) -> None:
+    body += block
+    if len(body) > most:
+        raise TooLarge(f"the answer is larger than {most:,} bytes")
+
+
+def _headers(response: httpx.Response) -> dict[str, str]:
+    return {name.lower(): value for name, value in response.headers.items()}
+
+
+def _reply(response: httpx.Response, body: bytearray, request: Request, elapsed: float) -> Reply:
+    content = bytes(body)
+    if response.is_error and request.secret:
+        # A service that quotes the request in its error must not put the key into our texts.
+        content = content.replace(request.secret.encode(), b"***")
+    return Reply(
+        status=response.status_code, headers=_headers(response), body=content, elapsed=elapsed
+    )
+
+
+def _is_event_stream(response: httpx.Response) -> bool:
+    content_type = str(response.headers.get("content-type", ""))
+    return response.is_success and content_type.startswith("text/event-stream")
+
+
+def _not_a_stream(reply: Reply) -> DoubaoError:
+    """Say why an answer to a streamed request is none: an error status, or an error under 200."""
+    try:
+        checked(reply)
+        error = reply.json().get("error")
+    except DoubaoError as failure:
+        return failure
+    if error:
+        return from_payload(error, headers=reply.headers)
+    kind = reply.headers.get("content-type", "no content type")
+    return Malformed(f"asked for an event stream, got {kind!r}", status=reply.status)
+
+
+def _translated(error: Exception, *, answered: bool) -> DoubaoError:
+    """Turn what httpx raises into ours; ``answered`` says that the head of an answer had come."""
+    text = str(error) or type(error).__name__
+    if isinstance(error, (httpx.InvalidURL, ImportError)):
+        return ConfigError(f"cannot reach the service as configured: {text}")
+    if isinstance(error, _NEVER_SENT):
+        return ConnectionFailed(f"cannot connect to the service: {text}")
+    if isinstance(error, httpx.TimeoutException):
+        return Timeout("the service sent nothing for as long as timeout= allows")
+    if isinstance(error, httpx.DecodingError):
+        return Malformed(f"the answer cannot be unpacked: {text}")
+    if answered:
+        return Truncated(f"the answer ended early: {text}")
+    return ConnectionLost(f"the connection ended before the service answered: {text}")
