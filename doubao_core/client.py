@@ -6,7 +6,6 @@ they can be compared by eye. What they drive is in ``api/``.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncGenerator, Generator, Mapping
 from itertools import count
@@ -313,6 +312,8 @@ class AsyncClient(_Configured, Operations, AsyncDriver):
         return made
 
     async def _run(self, flow: Flow[R]) -> R:
+        import asyncio
+
         steps = retry.retrying(flow, self._policy)
         try:
             step = next(steps)
@@ -327,6 +328,8 @@ class AsyncClient(_Configured, Operations, AsyncDriver):
             return result
 
     async def _watch(self, flow: WatchFlow[T]) -> AsyncGenerator[T]:
+        import asyncio
+
         steps = retry.retrying(flow, self._policy)
         try:
             step = next(steps)
@@ -349,6 +352,8 @@ class AsyncClient(_Configured, Operations, AsyncDriver):
             return self._signed(error)
 
     async def _stream(self, opening: Opening[T]) -> AsyncGenerator[T]:
+        import asyncio
+
         for attempt in count():
             reader, begun = opening.reader(), False
             try:
@@ -379,6 +384,8 @@ class AsyncClient(_Configured, Operations, AsyncDriver):
         self, url: str, folder: str | Path, *, name: str, max_bytes: int = media.MAX_BYTES
     ) -> media.Saved:
         """Fetch a result of the service to ``folder/name.<ext>``; see :meth:`Client.download`."""
+        import asyncio
+
         fetch = media.Fetch(url, self._settings.base_url and self.base_url, max_bytes)
         with media.Target(Path(folder), name) as target:
             while True:

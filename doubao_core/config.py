@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from urllib.parse import urlsplit
 
 from doubao_core.errors import ConfigError
 from doubao_core.gateways import Gateway, gateway
@@ -34,8 +35,10 @@ class ApiKey:
 
     __slots__ = ("_source",)
 
-    def __init__(self, source: KeySource = None) -> None:
-        self._source = source
+    def __init__(self, source: KeySource | ApiKey = None) -> None:
+        if isinstance(source, ApiKey):
+            source = source._source  # noqa: SLF001 - of the same class
+        self._source: KeySource = source
 
     def resolve(self, provider: Gateway) -> str:
         """Give the key for *provider*: the explicit one, else the first of its variables."""
@@ -95,7 +98,7 @@ class Settings:
     key: ApiKey = field(default_factory=ApiKey)
     timeout: float = DEFAULT_TIMEOUT
     max_retries: int = 2
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def locate(self) -> str:
         """Give the base URL, starting the local emulator if that is what it takes."""
@@ -122,6 +125,8 @@ def resolve(
     url = base_url or os.environ.get("DOUBAO_BASE_URL") or chosen.base_url
     if url is not None and not url.startswith(("http://", "https://")):
         raise ConfigError(f"base_url must start with https:// or http://, not {url[:80]!r}")
+    if url is not None and "@" in urlsplit(url).netloc:
+        raise ConfigError("base_url must not hold a user name or password; pass api_key=")
     if timeout is not None and not timeout > 0:
         raise ConfigError(f"timeout must be more than 0 seconds, not {timeout!r}")
     if max_retries is not None and max_retries < 0:

@@ -48,17 +48,17 @@ def build(send: Send, settings: Settings) -> tuple[Request, Route]:
         url = f"{url}?{urlencode(send.query)}"
     key = settings.key.resolve(settings.gateway)
     headers = {
-        "Accept": "application/json",
+        "accept": "application/json",
         # Nothing unpacks without a bound if nothing comes packed.
-        "Accept-Encoding": "identity",
-        "User-Agent": USER_AGENT,
-        "X-Client-Request-Id": client_request_id(),
-        **settings.headers,
-        **settings.gateway.auth(key),
+        "accept-encoding": "identity",
+        "user-agent": USER_AGENT,
+        "x-client-request-id": client_request_id(),
+        **_lower(settings.headers),
+        **_lower(settings.gateway.auth(key)),
     }
     content = None
     if send.body is not None:
-        headers["Content-Type"] = "application/json"
+        headers["content-type"] = "application/json"
         content = encode(how.encode(send.body))
     request = Request(
         method=how.method,
@@ -70,6 +70,11 @@ def build(send: Send, settings: Settings) -> tuple[Request, Route]:
         secret=key,
     )
     return request, how
+
+
+def _lower(headers: Mapping[str, str]) -> dict[str, str]:
+    """Make names comparable: a user's header replaces ours instead of standing beside it."""
+    return {name.lower(): value for name, value in headers.items()}
 
 
 def encode(body: JSON) -> bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from time import monotonic
@@ -112,6 +113,8 @@ class SyncTransport:
                         ),
                     )
                     self._owner = os.getpid()
+                    # Adapters are dropped rather than closed; their sockets must not outlive them.
+                    weakref.finalize(self, self._own.close)
         return self._own
 
     def close(self) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from importlib.metadata import entry_points
 
 from doubao_core.errors import ConfigError
 from doubao_core.gateways.ark import ARK
@@ -20,6 +19,8 @@ _MISSING = (
 
 @functools.cache
 def _starter() -> Callable[[], str]:
+    from importlib.metadata import entry_points
+
     for entry in entry_points(group="doubao.emulator"):
         try:
             start: Callable[[], str] = entry.load()
