@@ -6,6 +6,7 @@ they can be compared by eye. What they drive is in ``api/``.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import AsyncGenerator, Generator, Mapping
 from itertools import count
@@ -38,6 +39,8 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 _STALLED = "the stream sent bytes but no event for as long as timeout= allows"
+# Two threads that send a client's first request must not make two transports.
+_MAKING = threading.Lock()
 
 
 class _Configured:
@@ -80,6 +83,9 @@ class _Configured:
         url = self._settings.base_url
         return f"{type(self).__name__}(provider={self.provider!r}, base_url={url!r})"
 
+    def __copy__(self) -> Self:
+        return self._copy(self._settings, self._http_client)
+
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self._copy(self._settings, self._http_client)
 
@@ -103,9 +109,13 @@ class _Configured:
         error.gateway = error.gateway or self.provider
         return error
 
-    def _pause(self, send: Send, attempt: int, error: DoubaoError, *, begun: bool) -> float:
+    def _pause(
+        self, send: Send, attempt: int, error: DoubaoError, *, begun: bool, partial: str
+    ) -> float:
         """Seconds before a stream is opened again; raises once its first event was given out."""
         self._signed(error).operation = send.operation
+        # What has come was paid for: no failure of a stream loses it.
+        error.partial = partial
         pause = None if begun else retry.decide(send, attempt, error, self._policy)
         if pause is None:
             raise retry.settled(send, error)
@@ -167,7 +177,9 @@ class Client(_Configured, Operations, SyncDriver):
         if self._made is None:
             from doubao_core.transport import SyncTransport
 
-            self._made = SyncTransport(self._settings, self._http_client)
+            with _MAKING:
+                if self._made is None:
+                    self._made = SyncTransport(self._settings, self._http_client)
         made: SyncTransport = self._made
         return made
 
@@ -184,6 +196,9 @@ class Client(_Configured, Operations, SyncDriver):
         except StopIteration as done:
             result: R = done.value
             return result
+        except DoubaoError as error:
+            self._signed(error)
+            raise
 
     def _watch(self, flow: WatchFlow[T]) -> Generator[T]:
         steps = retry.retrying(flow, self._policy)
@@ -200,12 +215,15 @@ class Client(_Configured, Operations, SyncDriver):
                     step = retry.resume(steps, self._outcome(step))
         except StopIteration:
             return
+        except DoubaoError as error:
+            self._signed(error)
+            raise
 
     def _outcome(self, send: Send) -> Reply | DoubaoError:
         try:
             return self._transport.send(send)
         except DoubaoError as error:
-            return self._signed(error)
+            return error
 
     def _stream(self, opening: Opening[T]) -> Generator[T]:
         for attempt in count():
@@ -223,11 +241,14 @@ class Client(_Configured, Operations, SyncDriver):
                         if reader.ended:
                             break
                 while rest := reader.close():
+                    begun = True
                     yield from rest
             except DoubaoError as error:
                 if reader.complete:
                     return
-                pause = self._pause(opening.send, attempt, error, begun=begun)
+                pause = self._pause(
+                    opening.send, attempt, error, begun=begun, partial=reader.partial
+                )
             else:
                 return
             time.sleep(pause)
@@ -251,7 +272,7 @@ class Client(_Configured, Operations, SyncDriver):
             NotFound, PermissionDenied: The URL has expired or never existed.
             TooLarge, Malformed, Truncated: The bytes are too many, no picture or film, or cut.
         """
-        fetch = media.Fetch(url, self._settings.base_url and self.base_url, max_bytes)
+        fetch = media.Fetch(url, self.base_url, max_bytes)
         with media.Target(Path(folder), name) as target:
             while True:
                 fetch.check(media.resolve(fetch.host))
@@ -307,7 +328,9 @@ class AsyncClient(_Configured, Operations, AsyncDriver):
         if self._made is None:
             from doubao_core.transport import AsyncTransport
 
-            self._made = AsyncTransport(self._settings, self._http_client)
+            with _MAKING:
+                if self._made is None:
+                    self._made = AsyncTransport(self._settings, self._http_client)
         made: AsyncTransport = self._made
         return made
 
@@ -326,6 +349,9 @@ class AsyncClient(_Configured, Operations, AsyncDriver):
         except StopIteration as done:
             result: R = done.value
             return result
+        except DoubaoError as error:
+            self._signed(error)
+            raise
 
     async def _watch(self, flow: WatchFlow[T]) -> AsyncGenerator[T]:
         import asyncio
@@ -344,12 +370,15 @@ class AsyncClient(_Configured, Operations, AsyncDriver):
                     step = retry.resume(steps, await self._outcome(step))
         except StopIteration:
             return
+        except DoubaoError as error:
+            self._signed(error)
+            raise
 
     async def _outcome(self, send: Send) -> Reply | DoubaoError:
         try:
             return await self._transport.send(send)
         except DoubaoError as error:
-            return self._signed(error)
+            return error
 
     async def _stream(self, opening: Opening[T]) -> AsyncGenerator[T]:
         import asyncio
@@ -370,12 +399,15 @@ class AsyncClient(_Configured, Operations, AsyncDriver):
                         if reader.ended:
                             break
                 while rest := reader.close():
+                    begun = True
                     for event in rest:
                         yield event
             except DoubaoError as error:
                 if reader.complete:
                     return
-                pause = self._pause(opening.send, attempt, error, begun=begun)
+                pause = self._pause(
+                    opening.send, attempt, error, begun=begun, partial=reader.partial
+                )
             else:
                 return
             await asyncio.sleep(pause)
@@ -386,7 +418,7 @@ class AsyncClient(_Configured, Operations, AsyncDriver):
         """Fetch a result of the service to ``folder/name.<ext>``; see :meth:`Client.download`."""
         import asyncio
 
-        fetch = media.Fetch(url, self._settings.base_url and self.base_url, max_bytes)
+        fetch = media.Fetch(url, self.base_url, max_bytes)
         with media.Target(Path(folder), name) as target:
             while True:
                 fetch.check(await asyncio.to_thread(media.resolve, fetch.host))

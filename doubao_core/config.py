@@ -6,6 +6,7 @@ is made, so that a key can rotate and construction needs none.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -65,6 +66,9 @@ class ApiKey:
     def __repr__(self) -> str:
         return "ApiKey('**********')" if self._source is not None else "ApiKey()"
 
+    def __copy__(self) -> Self:
+        return self
+
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self
 
@@ -75,7 +79,7 @@ class ApiKey:
 def _clean(key: str) -> str:
     """Refuse what cannot be sent in a header; the text must not show the key."""
     key = key.strip()
-    if not key or not key.isascii() or not key.isprintable():
+    if not key or not _sendable(key):
         raise ConfigError("the API key is empty or has characters that a header cannot carry")
     return key
 
@@ -123,19 +127,40 @@ def resolve(
     """Check the arguments of a client and fill in what the environment says."""
     chosen = gateway(provider or os.environ.get("DOUBAO_PROVIDER") or "ark")
     url = base_url or os.environ.get("DOUBAO_BASE_URL") or chosen.base_url
-    if url is not None and not url.startswith(("http://", "https://")):
-        raise ConfigError(f"base_url must start with https:// or http://, not {url[:80]!r}")
-    if url is not None and "@" in urlsplit(url).netloc:
-        raise ConfigError("base_url must not hold a user name or password; pass api_key=")
-    if timeout is not None and not timeout > 0:
-        raise ConfigError(f"timeout must be more than 0 seconds, not {timeout!r}")
+    if timeout is not None and not 0 < timeout < math.inf:
+        raise ConfigError(f"timeout must be more than 0 and a finite time, not {timeout!r} s")
     if max_retries is not None and max_retries < 0:
         raise ConfigError(f"max_retries must be 0 or more, not {max_retries!r}")
     return Settings(
         gateway=chosen,
-        base_url=url.rstrip("/") if url else None,
+        base_url=_checked_url(url).rstrip("/") if url else None,
         key=ApiKey(api_key),
         timeout=DEFAULT_TIMEOUT if timeout is None else float(timeout),
         max_retries=2 if max_retries is None else max_retries,
-        headers=dict(default_headers or {}),
+        headers=_checked_headers(default_headers or {}),
     )
+
+
+def _checked_url(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise ConfigError(f"base_url is not a URL: {error}") from error
+    if "@" in parts.netloc:
+        raise ConfigError("base_url must not hold a user name or password; pass api_key=")
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ConfigError(f"base_url must start with https:// or http://, not {url[:80]!r}")
+    if parts.query or parts.fragment or not _sendable(url):
+        raise ConfigError("base_url must be a plain address, without a query or control characters")
+    return url
+
+
+def _checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    for name, value in headers.items():
+        if not isinstance(value, str) or not _sendable(name + value):
+            raise ConfigError(f"the value of default header {name!r} cannot be sent in a header")
+    return dict(headers)
+
+
+def _sendable(text: str) -> bool:
+    return text.isascii() and text.isprintable()

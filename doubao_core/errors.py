@@ -252,7 +252,7 @@ def classify(status: int | None, code: str | None, message: str) -> type[DoubaoE
         if found := _BY_CODE.get(".".join(parts[:size])):
             return found
     for pattern, kind in _BY_CODE_PATTERN:
-        if pattern.match(code or "") or pattern.search(code or ""):
+        if pattern.search(code or ""):
             return kind
     if _OVERFLOW_TEXT.search(message):
         return ContextOverflow
@@ -309,8 +309,18 @@ def checked(reply: Reply) -> Reply:
     raise from_reply(reply)
 
 
+UNREADABLE = (AttributeError, LookupError, TypeError, ValueError)
+"""What Python raises when an answer is read that is JSON of another shape than documented."""
+
+
+def misshapen(error: Exception) -> Malformed:
+    """Say that an answer could not be read because of *error*, one of ``UNREADABLE``."""
+    return Malformed(f"the answer is JSON of an unknown shape ({type(error).__name__}: {error})")
+
+
 _SIGNED_QUERY = re.compile(r"(https?://[^\s?\"'<>]+)\?[^\s\"'<>]+")
 _DATA_URL = re.compile(r"(data:[\w.+/-]*;base64,)[A-Za-z0-9+/=]{24,}")
+_BASE64 = re.compile(r"[A-Za-z0-9+/]{256,}={0,2}")
 _BEARER = re.compile(r"(?i)(bearer\s+)[^\s\"',]{6,}")
 
 
@@ -318,6 +328,7 @@ def redact(text: str) -> str:
     """Take out of *text* what must never be in an error: keys, signed queries, base64 bodies."""
     text = _SIGNED_QUERY.sub(r"\1?…", text)
     text = _DATA_URL.sub(r"\1…", text)
+    text = _BASE64.sub("…", text)
     return _BEARER.sub(r"\1…", text)
 
 

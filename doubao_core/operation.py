@@ -15,7 +15,17 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeAlias, TypeVar, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Generic,
+    ParamSpec,
+    Protocol,
+    Self,
+    TypeAlias,
+    TypeVar,
+    overload,
+)
 from urllib.parse import quote
 
 from pydantic_core import from_json
@@ -128,6 +138,10 @@ class Reader(Protocol[T]):
         """Whether the end marker was read: whatever happens next, nothing is missing."""
 
     @property
+    def partial(self) -> str:
+        """The text that has come so far, for errors."""
+
+    @property
     def ended(self) -> bool:
         """Whether to stop reading: a failure was read, or bytes go on after the end."""
 
@@ -176,11 +190,13 @@ class Operation(Generic[P, R]):
         self.__doc__ = flow.__doc__
 
     @overload
+    def __get__(self, client: None, owner: type) -> Self: ...
+    @overload
     def __get__(self, client: SyncDriver, owner: type) -> Callable[P, R]: ...
     @overload
     def __get__(self, client: AsyncDriver, owner: type) -> Callable[P, Coroutine[Any, Any, R]]: ...
-    def __get__(self, client: Any, owner: type) -> Callable[P, Any]:
-        return _bound(self.flow, client._run)
+    def __get__(self, client: Any, owner: type) -> Callable[P, Any] | Self:
+        return self if client is None else _bound(self.flow, client._run)
 
 
 class Watch(Generic[P, T]):
@@ -191,11 +207,13 @@ class Watch(Generic[P, T]):
         self.__doc__ = flow.__doc__
 
     @overload
+    def __get__(self, client: None, owner: type) -> Self: ...
+    @overload
     def __get__(self, client: SyncDriver, owner: type) -> Callable[P, Generator[T]]: ...
     @overload
     def __get__(self, client: AsyncDriver, owner: type) -> Callable[P, AsyncGenerator[T]]: ...
-    def __get__(self, client: Any, owner: type) -> Callable[P, Any]:
-        return _bound(self.flow, client._watch)
+    def __get__(self, client: Any, owner: type) -> Callable[P, Any] | Self:
+        return self if client is None else _bound(self.flow, client._watch)
 
 
 class Streaming(Generic[P, T]):
@@ -210,11 +228,13 @@ class Streaming(Generic[P, T]):
         self.__doc__ = opening.__doc__
 
     @overload
+    def __get__(self, client: None, owner: type) -> Self: ...
+    @overload
     def __get__(self, client: SyncDriver, owner: type) -> Callable[P, Generator[T]]: ...
     @overload
     def __get__(self, client: AsyncDriver, owner: type) -> Callable[P, AsyncGenerator[T]]: ...
-    def __get__(self, client: Any, owner: type) -> Callable[P, Any]:
-        return _bound(self.opening, client._stream)
+    def __get__(self, client: Any, owner: type) -> Callable[P, Any] | Self:
+        return self if client is None else _bound(self.opening, client._stream)
 
 
 def _bound(declared: Callable[P, Any], drive: Callable[[Any], Any]) -> Callable[P, Any]:

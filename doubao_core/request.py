@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import random
-import string
+import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 from urllib.parse import urlencode
 
-from pydantic_core import PydanticSerializationError, to_json
+from pydantic_core import from_json, to_json
 
 from doubao_core.config import Settings
 from doubao_core.errors import ConfigError
 from doubao_core.gateways import Route, route
 from doubao_core.operation import JSON, MAX_JSON_BYTES, Send, Upload, expand
 
-_ALPHABET = string.ascii_letters + string.digits
 USER_AGENT = "doubao-integrations-python"
 
 
@@ -80,8 +80,11 @@ def _lower(headers: Mapping[str, str]) -> dict[str, str]:
 def encode(body: JSON) -> bytes:
     """Encode a JSON body: UTF-8 without escapes; refuses what JSON or the service cannot take."""
     try:
-        content = to_json(body, inf_nan_mode="strings")
-    except (PydanticSerializationError, ValueError) as error:
+        content = to_json(body, inf_nan_mode="constants")
+        if b"NaN" in content or b"Infinity" in content:
+            # A text may hold these words; as numbers they are not JSON.
+            from_json(content, allow_inf_nan=False)
+    except ValueError as error:
         raise ConfigError(f"the request cannot be written as JSON: {error}") from error
     if len(content) > MAX_JSON_BYTES:
         raise ConfigError(
@@ -93,14 +96,23 @@ def encode(body: JSON) -> bytes:
 
 def client_request_id() -> str:
     """Make an id of the official SDK's form: local time and 20 random characters (ark.md 1.4)."""
-    now = time.strftime("%Y%m%d%H%M%S")
-    return now + "".join(random.choices(_ALPHABET, k=20))  # noqa: S311 - a trace id, not a secret
+    return time.strftime("%Y%m%d%H%M%S") + secrets.token_hex(10)
 
 
-def multipart(request: Request) -> dict[str, Any]:
-    """Give the keyword arguments with which httpx writes a multipart body."""
+@contextmanager
+def multipart(request: Request) -> Generator[dict[str, Any]]:
+    """Give the keyword arguments with which httpx writes a multipart body, if there is one."""
     files: dict[str, Any] = {name: (None, value) for name, value in (request.form or {}).items()}
-    if (upload := request.upload) is not None:
-        content = upload.content if isinstance(upload.content, bytes) else upload.content.open("rb")
-        files["file"] = (upload.filename, content, upload.media_type)
-    return {"files": files} if files else {}
+    with ExitStack() as opened:
+        if (upload := request.upload) is not None:
+            content = upload.content
+            part = content if isinstance(content, bytes) else opened.enter_context(_opened(content))
+            files["file"] = (upload.filename, part, upload.media_type)
+        yield {"files": files} if files else {}
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from error

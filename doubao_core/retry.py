@@ -18,6 +18,7 @@ from itertools import count
 from typing import Any, TypeVar
 
 from doubao_core.errors import (
+    UNREADABLE,
     AmbiguousSubmit,
     ConnectionFailed,
     ConnectionLost,
@@ -29,6 +30,7 @@ from doubao_core.errors import (
     Timeout,
     Truncated,
     checked,
+    misshapen,
 )
 from doubao_core.operation import Flow, Repeat, Reply, Send, Wait
 
@@ -73,7 +75,7 @@ def decide(send: Send, attempt: int, error: DoubaoError, policy: Policy) -> floa
         return error.retry_after if error.retry_after <= LONGEST_RETRY_AFTER else None
     if error.code in _LATER_CODES:
         return None
-    longest: float = min(0.5 * 2**attempt, 8.0)
+    longest = 0.5 * 2.0 ** min(attempt, 4)
     return longest * (1 - 0.25 * policy.rand())
 
 
@@ -106,6 +108,7 @@ def settled(send: Send, error: DoubaoError) -> DoubaoError:
         "accepted and charged; look for it before you send it again",
         status=error.status,
         request_id=error.request_id,
+        gateway=error.gateway,
         operation=send.operation,
     )
     ambiguous.intent = send.intent
@@ -146,7 +149,7 @@ def retrying(flow: Generator[Y, Reply, R], policy: Policy) -> Generator[Y | Send
             except DoubaoError as error:
                 step = flow.throw(error)
             else:
-                step = flow.send(reply)
+                step = _read(flow, reply)
     except StopIteration as done:
         result: R = done.value
         return result
@@ -157,6 +160,15 @@ def retrying(flow: Generator[Y, Reply, R], policy: Policy) -> Generator[Y | Send
         raise failure from error
     finally:
         flow.close()
+
+
+def _read(flow: Generator[Y, Reply, Any], reply: Reply) -> Y:
+    try:
+        return flow.send(reply)
+    except DoubaoError:
+        raise
+    except UNREADABLE as error:
+        raise misshapen(error) from error
 
 
 def resume(steps: Generator[Y, Reply, Any], outcome: Reply | DoubaoError) -> Y:

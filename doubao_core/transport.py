@@ -6,6 +6,7 @@ importing the package and making a client cost nothing.
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
 import weakref
@@ -29,11 +30,14 @@ from doubao_core.errors import (
     checked,
     from_payload,
 )
-from doubao_core.free_list import KEEP_ALIVE_SECONDS, LoopClients, tls_context
 from doubao_core.operation import Reply, Send
+from doubao_core.pools import BlockingPool, LoopPools
 from doubao_core.request import Request, build, multipart
 
 _MAX_ERROR_BYTES = 1024 * 1024
+# A download goes to hosts that may know nothing of an injected client's own credentials, and each
+# redirect is checked by media/fetch.py before it is followed.
+_FOREIGN: dict[str, Any] = {"auth": None, "follow_redirects": False}
 _NEVER_SENT = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
@@ -44,14 +48,15 @@ _NEVER_SENT = (
 
 
 class SyncTransport:
-    """Sends with one ``httpx.Client`` that is made when it is first needed; thread-safe."""
+    """Sends through a pool that is made when it is first needed; thread-safe."""
 
     def __init__(self, settings: Settings, injected: httpx.Client | None) -> None:
         self._settings = settings
         self._injected = injected
-        self._own: httpx.Client | None = None
+        self._own: BlockingPool | None = None
         self._owner = os.getpid()
         self._lock = threading.Lock()
+        self._timeout = _timeout(settings)
 
     def send(self, send: Send) -> Reply:
         """Send, and read the whole answer, of at most ``send.max_bytes``."""
@@ -79,18 +84,21 @@ class SyncTransport:
     def fetch(self, url: str) -> Generator[tuple[int, Mapping[str, str], Iterator[bytes]]]:
         """GET *url*, which is not the API, without the key; redirects are not followed."""
         request = Request(method="GET", url=url, headers={"Accept-Encoding": "identity"})
-        with self._open(request) as response:
+        with self._open(request, **_FOREIGN) as response:
             yield response.status_code, _headers(response), _blocks(response)
 
     @contextmanager
-    def _open(self, request: Request) -> Generator[httpx.Response]:
-        client = self._client()
-        try:
-            response = client.send(
-                client.build_request(**_arguments(request, self._settings)), stream=True
-            )
-        except (httpx.HTTPError, httpx.InvalidURL, ImportError) as error:
-            raise _translated(error, answered=False) from error
+    def _open(self, request: Request, **options: Any) -> Generator[httpx.Response]:
+        with multipart(request) as form:
+            try:
+                parts = _parts(request, self._timeout, form)
+                if self._injected is not None:
+                    outgoing = self._injected.build_request(**parts)
+                    response = self._injected.send(outgoing, stream=True, **options)
+                else:
+                    response = self._pool().send(httpx.Request(**parts))
+            except (httpx.HTTPError, httpx.InvalidURL, ImportError) as error:
+                raise _translated(error, answered=False) from error
         try:
             yield response
         except httpx.HTTPError as error:
@@ -98,21 +106,11 @@ class SyncTransport:
         finally:
             response.close()
 
-    def _client(self) -> httpx.Client:
-        if self._injected is not None:
-            return self._injected
+    def _pool(self) -> BlockingPool:
         if self._own is None or self._owner != os.getpid():
             with self._lock:
                 if self._own is None or self._owner != os.getpid():
-                    self._own = httpx.Client(
-                        verify=tls_context(),
-                        limits=httpx.Limits(
-                            max_connections=None,
-                            max_keepalive_connections=100,
-                            keepalive_expiry=KEEP_ALIVE_SECONDS,
-                        ),
-                    )
-                    self._owner = os.getpid()
+                    self._own, self._owner = BlockingPool(), os.getpid()
                     # Adapters are dropped rather than closed; their sockets must not outlive them.
                     weakref.finalize(self, self._own.close)
         return self._own
@@ -125,12 +123,13 @@ class SyncTransport:
 
 
 class AsyncTransport:
-    """Sends with one ``httpx.AsyncClient`` for each running event loop."""
+    """Sends through one pool for each running event loop."""
 
     def __init__(self, settings: Settings, injected: httpx.AsyncClient | None) -> None:
         self._settings = settings
         self._injected = injected
-        self._clients = LoopClients()
+        self._pools = LoopPools()
+        self._timeout = _timeout(settings)
 
     async def send(self, send: Send) -> Reply:
         """Send, and read the whole answer, of at most ``send.max_bytes``."""
@@ -160,18 +159,21 @@ class AsyncTransport:
     ) -> AsyncGenerator[tuple[int, Mapping[str, str], AsyncIterator[bytes]]]:
         """GET *url*, which is not the API, without the key; redirects are not followed."""
         request = Request(method="GET", url=url, headers={"Accept-Encoding": "identity"})
-        async with self._open(request) as response:
+        async with self._open(request, **_FOREIGN) as response:
             yield response.status_code, _headers(response), _ablocks(response)
 
     @asynccontextmanager
-    async def _open(self, request: Request) -> AsyncGenerator[httpx.Response]:
-        client = self._injected or await self._clients.current()
-        try:
-            response = await client.send(
-                client.build_request(**_arguments(request, self._settings)), stream=True
-            )
-        except (httpx.HTTPError, httpx.InvalidURL, ImportError) as error:
-            raise _translated(error, answered=False) from error
+    async def _open(self, request: Request, **options: Any) -> AsyncGenerator[httpx.Response]:
+        with multipart(request) as form:
+            try:
+                parts = _parts(request, self._timeout, form)
+                if self._injected is not None:
+                    outgoing = self._injected.build_request(**parts)
+                    response = await self._injected.send(outgoing, stream=True, **options)
+                else:
+                    response = await (await self._pools.current()).send(httpx.Request(**parts))
+            except (httpx.HTTPError, httpx.InvalidURL, ImportError) as error:
+                raise _translated(error, answered=False) from error
         try:
             yield response
         except httpx.HTTPError as error:
@@ -181,18 +183,29 @@ class AsyncTransport:
 
     async def aclose(self) -> None:
         """Close this event loop's connections; an injected client is its owner's to close."""
-        await self._clients.aclose()
+        await self._pools.aclose()
 
 
-def _arguments(request: Request, settings: Settings) -> dict[str, Any]:
+# Parsing a URL costs as much as encoding a request, and a client uses a few of them.
+_url = functools.lru_cache(maxsize=256)(httpx.URL)
+
+
+def _timeout(settings: Settings) -> dict[str, float | None]:
     connect = min(settings.timeout, LONGEST_CONNECT)
+    return httpx.Timeout(settings.timeout, connect=connect).as_dict()
+
+
+def _parts(
+    request: Request, timeout: dict[str, float | None], form: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Give what an ``httpx.Request`` is made of."""
     return {
         "method": request.method,
-        "url": request.url,
+        "url": _url(request.url),
         "headers": request.headers,
         "content": request.content,
-        "timeout": httpx.Timeout(settings.timeout, connect=connect),
-        **multipart(request),
+        "extensions": {"timeout": timeout},
+        **form,
     }
 
 

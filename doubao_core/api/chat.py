@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypedDict, Unpack
@@ -181,11 +182,15 @@ def delta(raw: JSON) -> ChatDelta:
 
 
 class ChatReader(EventReader[ChatDelta]):
-    """Decoder of one streamed answer; content without a finish reason is truncated too."""
+    """Decoder of one streamed answer; one without a finish reason is truncated too.
+
+    That matters most for tool calls: half-written arguments must not be taken for whole ones.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self._text: list[str] = []
+        self._text = io.StringIO()
+        self._begun = False
         self._finished = False
 
     def _event(self, raw: JSON) -> ChatDelta:
@@ -193,16 +198,21 @@ class ChatReader(EventReader[ChatDelta]):
             raise from_payload(raw["error"])
         event = delta(raw)
         if event.content:
-            self._text.append(event.content)
+            self._begun = True
+            self._text.write(event.content)
+        elif event.reasoning_content or event.tool_calls:
+            self._begun = True
         if event.finish_reason:
             self._finished = True
         return event
 
-    def _partial(self) -> str:
-        return "".join(self._text)
+    @property
+    def partial(self) -> str:
+        """The content that has come so far, without the chain of thought."""
+        return self._text.getvalue()
 
     def _unfinished(self) -> str | None:
-        if self._text and not self._finished:
+        if self._begun and not self._finished:
             return "the stream ended without a finish reason"
         return None
 

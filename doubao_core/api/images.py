@@ -156,18 +156,21 @@ class ImageReader(EventReader[ImageEvent]):
 
     def _event(self, raw: JSON) -> ImageEvent:
         kind = str(raw.get("type") or "")
-        # A failed picture is an event with an error, a failed request is the error alone
+        is_picture = kind.startswith("image_generation.partial_")
+        # A failed picture is an event with an error; any other error is the whole request's
         # (ark.md 1.8, 14.5).
-        if not kind and raw.get("error"):
+        if raw.get("error") and not is_picture:
             raise from_payload(raw["error"])
         image = None
-        if kind.startswith("image_generation.partial_"):
+        if is_picture:
             image = Image.parse(raw, self._pictures)
             self._pictures += 1
         usage = ImageUsage.parse(raw["usage"]) if raw.get("usage") else None
         return ImageEvent(type=kind, image=image, usage=usage, raw=raw)
 
-    def _partial(self) -> str:
+    @property
+    def partial(self) -> str:
+        """Nothing: pictures were given out as they came."""
         return ""
 
 

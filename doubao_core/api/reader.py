@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 from pydantic_core import from_json
 
-from doubao_core.errors import DoubaoError, Malformed, Truncated
+from doubao_core.errors import UNREADABLE, DoubaoError, Malformed, Truncated, misshapen
 from doubao_core.operation import JSON
 from doubao_core.sse import DONE, Decoder
 
@@ -35,9 +35,10 @@ class EventReader(ABC, Generic[T]):
     def _event(self, raw: JSON) -> T:
         """Read one event; raises what an ``error`` event means."""
 
+    @property
     @abstractmethod
-    def _partial(self) -> str:
-        """Give the text that has come, for errors."""
+    def partial(self) -> str:
+        """The text that has come so far, for errors."""
 
     def _unfinished(self) -> str | None:
         """Say what is missing although the end marker came, or ``None``."""
@@ -65,7 +66,7 @@ class EventReader(ABC, Generic[T]):
                 return rest
             if self.complete:
                 return []
-        raise self._failure or self._truncated("the stream ended without its end marker")
+        raise self._failure or Truncated("the stream ended without its end marker")
 
     def _read(self, payloads: list[bytes]) -> list[T]:
         events: list[T] = []
@@ -76,9 +77,10 @@ class EventReader(ABC, Generic[T]):
             try:
                 events.append(self._event(_parsed(payload)))
             except DoubaoError as failure:
-                # What has come was paid for: no failure of a stream loses it.
-                failure.partial = self._partial()
                 self._failure = failure
+                break
+            except UNREADABLE as error:
+                self._failure = misshapen(error)
                 break
         return events
 
@@ -86,12 +88,7 @@ class EventReader(ABC, Generic[T]):
         if (missing := self._unfinished()) is None:
             self.complete = True
         else:
-            self._failure = self._truncated(missing)
-
-    def _truncated(self, why: str) -> Truncated:
-        failure = Truncated(why)
-        failure.partial = self._partial()
-        return failure
+            self._failure = Truncated(missing)
 
 
 def _parsed(payload: bytes) -> JSON:

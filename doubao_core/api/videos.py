@@ -95,6 +95,8 @@ class VideoTask:
     def parse(cls, raw: Mapping[str, Any]) -> VideoTask:
         """Read a task object; unknown fields stay in ``raw``."""
         if not raw.get("id"):
+            if raw.get("error"):
+                raise from_payload(raw["error"])
             raise Malformed("the answer has no task id")
         content = raw.get("content") or {}
         return cls(

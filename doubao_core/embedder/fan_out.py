@@ -29,7 +29,7 @@ class EmbeddingUsage:
 
 
 class Tally:
-    """A running total of usage that many threads and event loops may add to."""
+    """A running total of usage that many threads and event loops may add to; a copy starts at 0."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -39,6 +39,9 @@ class Tally:
     def total(self) -> EmbeddingUsage:
         """What was added so far."""
         return self._total
+
+    def __reduce__(self) -> tuple[type[Tally], tuple[()]]:
+        return Tally, ()
 
     def add(self, answer: Answer) -> None:
         """Count *answer*."""
@@ -57,11 +60,14 @@ class Tally:
 class Embedder:
     """Sends planned requests from threads, at most ``max_concurrency`` at once in this object."""
 
-    def __init__(self, client: Client, *, max_concurrency: int, tally: Tally) -> None:
+    def __init__(self, client: Client, max_concurrency: int, tally: Tally) -> None:
         self._client = client
         self._most = max_concurrency
         self._slots = threading.BoundedSemaphore(max_concurrency)
         self._tally = tally
+
+    def __reduce__(self) -> tuple[type[Embedder], tuple[Client, int, Tally]]:
+        return Embedder, (self._client, self._most, self._tally)
 
     def run(self, recipe: Recipe, requests: Sequence[Request]) -> list[Answer]:
         """Give the answers in the order of *requests*; the first failure stops the rest."""
@@ -93,13 +99,16 @@ class Embedder:
 class AsyncEmbedder:
     """Sends planned requests from tasks, at most ``max_concurrency`` at once in one event loop."""
 
-    def __init__(self, client: AsyncClient, *, max_concurrency: int, tally: Tally) -> None:
+    def __init__(self, client: AsyncClient, max_concurrency: int, tally: Tally) -> None:
         self._client = client
         self._most = max_concurrency
         self._slots: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = (
             WeakKeyDictionary()
         )
         self._tally = tally
+
+    def __reduce__(self) -> tuple[type[AsyncEmbedder], tuple[AsyncClient, int, Tally]]:
+        return AsyncEmbedder, (self._client, self._most, self._tally)
 
     async def run(self, recipe: Recipe, requests: Sequence[Request]) -> list[Answer]:
         """Give the answers in the order of *requests*; the first failure stops the rest."""

@@ -49,7 +49,10 @@ class Fetch:
         self._go(url)
 
     def _go(self, url: str) -> None:
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError as error:
+            raise ConfigError(f"will not download: the address is no URL ({error})") from error
         trusted = self._api is not None and parts.netloc == self._api.netloc
         if not parts.hostname or parts.scheme not in ({"https", "http"} if trusted else {"https"}):
             raise ConfigError(
@@ -79,7 +82,9 @@ class Fetch:
         if status != _OK:
             raise self._refused(status)
         length = headers.get("content-length", "")
-        self._expected = int(length) if length.isdecimal() else None
+        # A packed body has another length than the file in it.
+        known = length.isdecimal() and "content-encoding" not in headers
+        self._expected = int(length) if known else None
         return False
 
     def _refused(self, status: int) -> Exception:
@@ -112,5 +117,5 @@ def resolve(host: str) -> list[str]:
     """Look up the addresses of *host*."""
     try:
         return sorted({str(info[4][0]) for info in socket.getaddrinfo(host, None)})
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise ConnectionFailed(f"cannot find the address of {host}: {error}") from error

@@ -46,7 +46,10 @@ def data_url(content: bytes, kind: str) -> str:
 
 
 def _read(path: Path, roots: Sequence[Path]) -> bytes:
-    real = path.expanduser().resolve()
+    try:
+        real = path.expanduser().resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise ConfigError(f"{str(path)[:120]!r} is no path of a file: {error}") from error
     if not any(real.is_relative_to(root.expanduser().resolve()) for root in roots):
         allowed = ", ".join(str(root) for root in roots) or "none"
         raise ConfigError(
@@ -54,6 +57,8 @@ def _read(path: Path, roots: Sequence[Path]) -> bytes:
             f"(allowed: {allowed})"
         )
     try:
+        if not real.is_file():
+            raise ConfigError(f"there is no file {str(path)[:120]!r}")
         size = real.stat().st_size
         if size > MAX_INPUT_BYTES:
             raise ConfigError(f"{path} has {size:,} bytes, more than {MAX_INPUT_BYTES:,}")

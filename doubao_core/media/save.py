@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -14,7 +15,8 @@ from doubao_core.errors import ConfigError, Malformed
 from doubao_core.media.kinds import LONGEST_SIGNATURE, sniff
 
 _UNSAFE = re.compile(r"[^\w.-]+")
-_LONGEST_NAME = 80
+# In bytes: file systems take 255, and a number and an extension follow.
+_LONGEST_NAME = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +33,8 @@ class Target:
 
     def __init__(self, folder: Path, name: str) -> None:
         self._folder = folder
-        self._name = _UNSAFE.sub("-", name).strip(".-")[:_LONGEST_NAME] or "result"
+        safe = _UNSAFE.sub("-", name).strip(".-").encode()[:_LONGEST_NAME]
+        self._name = safe.decode(errors="ignore") or "result"
         self._head = b""
         self._size = 0
 
@@ -41,18 +44,23 @@ class Target:
             self._temporary = self._folder / f".partial-{uuid.uuid4().hex}"
             self._file = self._temporary.open("xb")
         except OSError as error:
-            raise ConfigError(f"cannot write into {self._folder}: {error.strerror}") from error
+            raise self._unwritable(error) from error
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._file.close()
+        # Closing writes out what is buffered, which fails again on a full disk.
+        with suppress(OSError):
+            self._file.close()
         self._temporary.unlink(missing_ok=True)
 
     def write(self, block: bytes) -> None:
         """Append *block*."""
         if len(self._head) < LONGEST_SIGNATURE:
             self._head += block[:LONGEST_SIGNATURE]
-        self._file.write(block)
+        try:
+            self._file.write(block)
+        except OSError as error:
+            raise self._unwritable(error) from error
         self._size += len(block)
 
     def commit(self, allowed: tuple[str, ...]) -> Saved:
@@ -65,8 +73,15 @@ class Target:
         if kind is None or not kind[0].startswith(allowed):
             raise Malformed(f"the file is {kind[0] if kind else 'of no known type'}, not a result")
         media_type, extension = kind
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        try:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            path = self._place(extension)
+        except OSError as error:
+            raise self._unwritable(error) from error
+        return Saved(path=path, media_type=media_type, size=self._size)
+
+    def _place(self, extension: str) -> Path:
         for number in count():
             suffix = f"-{number}" if number else ""
             path = self._folder / f"{self._name}{suffix}.{extension}"
@@ -75,5 +90,8 @@ class Target:
                 os.link(self._temporary, path)
             except FileExistsError:
                 continue
-            return Saved(path=path, media_type=media_type, size=self._size)
+            return path
         raise AssertionError  # pragma: no cover - count() does not end
+
+    def _unwritable(self, error: OSError) -> ConfigError:
+        return ConfigError(f"cannot write into {self._folder}: {error.strerror}")

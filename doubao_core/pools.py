@@ -1,4 +1,7 @@
-"""An httpx pool that does not collapse under concurrency, and one client per event loop.
+"""Connections: httpx's transports without its client, and a pool that does not collapse.
+
+``httpx.Client`` adds cookies, redirects, authentication flows and hooks, which an API call does not
+want and which cost as much CPU as the request itself.
 
 httpcore's asyncio pool looks at all of its connections for every request, which costs milliseconds
 of CPU per call at some hundred requests in flight. Here a free connection is the last one of a
@@ -14,7 +17,7 @@ import urllib.request
 from collections import defaultdict, deque
 from collections.abc import AsyncGenerator, AsyncIterator
 from time import monotonic
-from typing import cast
+from typing import TypeAlias, cast
 from weakref import WeakKeyDictionary
 
 import httpx
@@ -40,19 +43,56 @@ def environment_proxy(url: httpx.URL) -> str | None:
     return f"http://{proxy}" if proxy and "://" not in proxy else proxy
 
 
-class FreeListTransport(httpx.AsyncBaseTransport):
+Origin: TypeAlias = tuple[str, str, int | None]
+
+
+def _origin(url: httpx.URL) -> Origin:
+    return url.scheme, url.host, url.port
+
+
+class BlockingPool:
+    """httpx's own blocking pool, one for each origin; threads do not make it collapse."""
+
+    def __init__(self) -> None:
+        self._transports: dict[Origin, httpx.HTTPTransport] = {}
+
+    def send(self, request: httpx.Request) -> httpx.Response:
+        """Send, and give the answer as soon as its head is there."""
+        origin = _origin(request.url)
+        transport = self._transports.get(origin)
+        if transport is None:
+            # Of two threads that come here at once, one makes a transport that is never used.
+            transport = self._transports.setdefault(origin, self._transport(request.url))
+        return transport.handle_request(request)
+
+    def _transport(self, url: httpx.URL) -> httpx.HTTPTransport:
+        return httpx.HTTPTransport(
+            verify=tls_context(),
+            proxy=environment_proxy(url),
+            limits=httpx.Limits(
+                max_connections=None,
+                max_keepalive_connections=100,
+                keepalive_expiry=KEEP_ALIVE_SECONDS,
+            ),
+        )
+
+    def close(self) -> None:
+        """Close all connections."""
+        while self._transports:
+            self._transports.popitem()[1].close()
+
+
+class FreeListPool:
     """Hands out the most recently used of the idle one-connection transports of an origin."""
 
     def __init__(self) -> None:
-        self._idle: defaultdict[tuple[str, str, int | None], deque[_Connection]] = defaultdict(
-            deque
-        )
+        self._idle: defaultdict[Origin, deque[_Connection]] = defaultdict(deque)
         self._places = asyncio.Semaphore(MAX_CONNECTIONS)
         self._closed = False
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+    async def send(self, request: httpx.Request) -> httpx.Response:
         """Send on a free connection, which comes back when the response is closed."""
-        idle = self._idle[(request.url.scheme, request.url.host, request.url.port)]
+        idle = self._idle[_origin(request.url)]
         await self._places.acquire()
         try:
             connection = idle.pop() if idle else _Connection(request.url)
@@ -79,7 +119,8 @@ class FreeListTransport(httpx.AsyncBaseTransport):
             return
         connection.idle_since = now = monotonic()
         idle.append(connection)
-        while now - idle[0].idle_since > KEEP_ALIVE_SECONDS:
+        # Other tasks take connections while one is being closed.
+        while idle and now - idle[0].idle_since > KEEP_ALIVE_SECONDS:
             await idle.popleft().transport.aclose()
 
     async def aclose(self) -> None:
@@ -108,7 +149,7 @@ class _Returning(httpx.AsyncByteStream):
     def __init__(
         self,
         stream: httpx.SyncByteStream | httpx.AsyncByteStream,
-        owner: FreeListTransport,
+        owner: FreeListPool,
         connection: _Connection,
         idle: deque[_Connection],
     ) -> None:
@@ -131,37 +172,40 @@ class _Returning(httpx.AsyncByteStream):
             await self._owner.give_back(connection, self._idle)
 
 
-class LoopClients:
-    """One ``httpx.AsyncClient`` for each event loop, closed with its loop.
+class LoopPools:
+    """One pool for each event loop, closed with its loop.
 
-    A connection belongs to the loop that opened it. Each client lives in an asynchronous generator
+    A connection belongs to the loop that opened it. Each pool lives in an asynchronous generator
     that its loop knows of: ``asyncio.run`` closes those generators before it closes the loop.
     """
 
     def __init__(self) -> None:
         self._lifetimes: WeakKeyDictionary[
-            asyncio.AbstractEventLoop, tuple[AsyncGenerator[httpx.AsyncClient], httpx.AsyncClient]
+            asyncio.AbstractEventLoop, tuple[AsyncGenerator[FreeListPool], FreeListPool]
         ] = WeakKeyDictionary()
 
-    async def current(self) -> httpx.AsyncClient:
-        """Give the running loop's client."""
+    async def current(self) -> FreeListPool:
+        """Give the running loop's pool."""
         loop = asyncio.get_running_loop()
         if (known := self._lifetimes.get(loop)) is not None:
             return known[1]
-        # A client refers to its loop, so a closed loop would never leave a weak mapping by itself.
+        # A pool refers to its loop, so a closed loop would never leave a weak mapping by itself.
         for other in [each for each in self._lifetimes if each.is_closed()]:
             del self._lifetimes[other]
         lifetime = _lifetime()
-        client = await anext(lifetime)
-        self._lifetimes[loop] = lifetime, client
-        return client
+        pool = await anext(lifetime)
+        self._lifetimes[loop] = lifetime, pool
+        return pool
 
     async def aclose(self) -> None:
-        """Close the running loop's client, if there is one."""
+        """Close the running loop's pool, if there is one."""
         if (known := self._lifetimes.pop(asyncio.get_running_loop(), None)) is not None:
             await known[0].aclose()
 
 
-async def _lifetime() -> AsyncGenerator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(transport=FreeListTransport()) as client:
-        yield client
+async def _lifetime() -> AsyncGenerator[FreeListPool]:
+    pool = FreeListPool()
+    try:
+        yield pool
+    finally:
+        await pool.aclose()

@@ -1,0 +1,136 @@
+"""The arguments that a language model may set, described for it; both frameworks show these.
+
+They take what models write: numbers as strings, and empty strings or ``null`` for nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
+from pydantic.json_schema import SkipJsonSchema
+
+from doubao_core.errors import ConfigError
+from doubao_core.studio.models import MOST_GROUP
+
+A = TypeVar("A", bound="Arguments")
+
+_HIGHEST_SEED = 2_147_483_647
+
+
+def _nothing(value: Any) -> Any:
+    return None if value in ("", "null", "None") else value
+
+
+def _listed(value: Any) -> Any:
+    value = _nothing(value)
+    return [value] if isinstance(value, str) else value or None
+
+
+def _without_default(schema: dict[str, Any]) -> None:
+    schema.pop("default", None)
+
+
+def _optional(description: str) -> Any:
+    return Field(default=None, description=description, json_schema_extra=_without_default)
+
+
+# To a model these are plain types that may be left out, never `null`.
+Text = Annotated[str | SkipJsonSchema[None], BeforeValidator(_nothing)]
+Texts = Annotated[list[str] | SkipJsonSchema[None], BeforeValidator(_listed)]
+Number = Annotated[int | SkipJsonSchema[None], BeforeValidator(_nothing)]
+Count = Annotated[
+    Annotated[int, Field(ge=1, le=MOST_GROUP)] | SkipJsonSchema[None], BeforeValidator(_nothing)
+]
+Seed = Annotated[
+    Annotated[int, Field(ge=-1, le=_HIGHEST_SEED)] | SkipJsonSchema[None],
+    BeforeValidator(_nothing),
+]
+Switch = Annotated[bool | SkipJsonSchema[None], BeforeValidator(_nothing)]
+Format = Annotated[Literal["png", "jpeg"] | SkipJsonSchema[None], BeforeValidator(_nothing)]
+_PICTURE = "an https URL, or the file name of an earlier result"
+
+
+class Arguments(BaseModel):
+    """Arguments of a tool call; unknown ones are an error, so that a slip is not lost."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class ImageArguments(Arguments):
+    """Arguments of ``generate_image``."""
+
+    prompt: str = Field(description="What the picture shows, in detail.", min_length=1)
+    size: Text = _optional("Size: a level such as 2K, WIDTHxHEIGHT, or a ratio such as 16:9.")
+    max_images: Count = _optional("Most pictures to make as a coherent group; 1 if left out.")
+    images: Texts = _optional(f"Pictures to edit or to take as references, each {_PICTURE}.")
+    seed: Seed = _optional("Number that makes a result repeatable, where the model takes one.")
+    watermark: Switch = _optional("Whether to mark the picture as AI-generated.")
+    output_format: Format = _optional("File format.")
+
+
+class VideoArguments(Arguments):
+    """Arguments of ``generate_video``."""
+
+    prompt: str = Field(description="What happens in the video, in detail.", min_length=1)
+    duration: Number = _optional("Length in seconds.")
+    ratio: Text = _optional("Ratio: 16:9, 4:3, 1:1, 3:4, 9:16, 21:9, or adaptive.")
+    resolution: Text = _optional("Resolution: 480p, 720p or 1080p; higher costs more.")
+    first_frame: Text = _optional(f"Picture that the video starts with: {_PICTURE}.")
+    last_frame: Text = _optional(
+        f"Picture that the video ends with, only together with first_frame: {_PICTURE}."
+    )
+    reference_images: Texts = _optional(
+        f"Pictures of people, things or styles to use, not together with frames; each {_PICTURE}."
+    )
+    generate_audio: Switch = _optional("Whether the video has sound.")
+    seed: Seed = _optional("Number that makes results more alike.")
+    watermark: Switch = _optional("Whether to mark the video as AI-generated.")
+    return_last_frame: Switch = _optional(
+        "Whether to keep the last picture, to continue from it with another video."
+    )
+
+
+class TaskArguments(Arguments):
+    """Arguments of ``check_video``."""
+
+    task_id: str = Field(description="Task id as generate_video gave it, such as cgt-….")
+
+
+def without(arguments: type[Arguments], fixed: Collection[str]) -> type[Arguments]:
+    """Give *arguments* without those that a developer fixed, for the schema a model sees."""
+    if unknown := sorted(set(fixed) - arguments.model_fields.keys()):
+        raise ConfigError(
+            f"fixed= names no argument of this tool: {', '.join(unknown)}; it has "
+            f"{', '.join(arguments.model_fields)}"
+        )
+    if not fixed:
+        return arguments
+    shown: dict[str, Any] = {
+        name: (info.rebuild_annotation(), info)
+        for name, info in arguments.model_fields.items()
+        if name not in fixed
+    }
+    return create_model(arguments.__name__, __base__=Arguments, __doc__=arguments.__doc__, **shown)
+
+
+def parsed(arguments: type[A], given: Mapping[str, Any], fixed: Mapping[str, Any]) -> A:
+    """Check what a model wrote, together with what a developer fixed.
+
+    Raises:
+        ConfigError: It does not fit; the text says what to change.
+    """
+    try:
+        return arguments.model_validate({**given, **fixed})
+    except ValidationError as error:
+        raise ConfigError(complaint(error)) from error
+
+
+def complaint(error: ValidationError) -> str:
+    """Say in one sentence what a model must change in its arguments."""
+    faults = "; ".join(
+        f"{'.'.join(str(step) for step in fault['loc']) or 'the call'}: {fault['msg']}"
+        for fault in error.errors(include_url=False, include_input=False, include_context=False)
+    )
+    return f"the arguments do not fit, correct them and call again: {faults}"
