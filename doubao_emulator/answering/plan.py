@@ -1,0 +1,139 @@
+"""Which tools a request asks for, in which order, and with which arguments."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from doubao_emulator import words
+from doubao_emulator.answering import claims, evidence, prompt, schema, strings
+from doubao_emulator.answering.evidence import Evidence
+from doubao_emulator.chat_tools import ANY
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from doubao_emulator.answering.claims import Claim
+    from doubao_emulator.chat_model import Message, Tool
+    from doubao_emulator.wire import JSON
+
+_TOGETHER = re.compile(
+    r"\bin parallel\b|\bat the same time\b|\bsimultaneously\b|\bat once\b|同时|并行", re.IGNORECASE
+)
+_VALUES = re.compile(r"\s*(?:,\s*and\s+|,\s*|\s+and\s+|\s+as well as\s+|、|和|与|以及)\s*")
+_STATES = re.compile(r",\s*[A-Z]{2}$|,\s*[A-Z][a-z]+$")
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedCall:
+    """A tool to call."""
+
+    name: str
+    arguments: dict[str, JSON]
+
+
+def next_calls(
+    messages: Sequence[Message], tools: Sequence[Tool], *, parallel: bool
+) -> list[PlannedCall]:
+    """Return the calls to make now; none when everything asked for has been called.
+
+    Different tools are called one after the other, since one may need what another found, unless
+    the request says otherwise. Several values for one tool are called together.
+    """
+    if not messages:
+        return []
+    last = prompt.last_user_index(messages)
+    request = prompt.find_question(messages[last].text)
+    called = [call.name for message in messages[last + 1 :] for call in message.tool_calls]
+    results = tuple(m.text for m in messages[last + 1 :] if m.role == "tool")
+    known = Evidence(focus=request, text=_all_text(messages), results=results)
+    planned = [
+        call
+        for claim in claims.made_by(request, tools)
+        for call in _calls_for(claim, _topic(known))
+    ]
+    remaining = _without(planned, called)
+    if not parallel:
+        return remaining[:1]
+    if _TOGETHER.search(request):
+        return remaining
+    return [call for call in remaining if call.name == remaining[0].name] if remaining else []
+
+
+def forced_call(messages: Sequence[Message], tools: Sequence[Tool], name: str) -> PlannedCall:
+    """Return a call of the named tool, or with `ANY` of the one that fits best."""
+    last = prompt.last_user_index(messages)
+    request = prompt.find_question(messages[last].text)
+    known = schema.evidence_of(messages)
+    tool = claims.closest(request, tools) if name == ANY else _named(tools, name)
+    return PlannedCall(tool.name, schema.fill(tool.parameters, known, sparing=True))
+
+
+def _named(tools: Sequence[Tool], name: str) -> Tool:
+    return next(tool for tool in tools if tool.name == name)
+
+
+def _all_text(messages: Sequence[Message]) -> str:
+    return "\n\n".join(m.text for m in messages if m.role in {"user", "tool"} and m.text)
+
+
+def _topic(known: Evidence) -> Evidence:
+    """Add what the request is about: a question it quotes, or the first clause with a subject."""
+    for question in evidence.quoted(known.focus):
+        if question.rstrip().endswith(("?", "？")):
+            return replace(known, topic=question)
+    for clause in claims.clauses(known.focus):
+        about = evidence.subject(clause)
+        if not evidence.is_empty_subject(about):
+            return replace(known, topic=about)
+    return replace(known, topic=known.focus)
+
+
+def _calls_for(claim: Claim, known: Evidence) -> list[PlannedCall]:
+    known = replace(known, focus=claim.clause)
+    arguments = schema.fill(claim.tool.parameters, known, sparing=True)
+    field = _single_string(claim.tool)
+    values = _several(arguments.get(field, ""), claim.clause) if field else []
+    if not values[1:]:
+        return [PlannedCall(claim.tool.name, arguments)]
+    return [PlannedCall(claim.tool.name, {**arguments, field: value}) for value in values]
+
+
+def _single_string(tool: Tool) -> str:
+    """Return the one required field of a tool that takes a name or a place, else nothing."""
+    required = list(tool.parameters.get("required") or ())
+    if len(required) != 1:
+        return ""
+    properties = tool.parameters.get("properties") or {}
+    field = str(required[0])
+    is_text = (properties.get(field) or {}).get("type") == "string"
+    return field if is_text and not set(strings.name_words(field)) & strings.FREE_TEXT else ""
+
+
+def _several(value: JSON, clause: str) -> list[str]:
+    """Return the values of a list like `Paris and Tokyo` that begins with `value`."""
+    if not isinstance(value, str) or not value or value not in clause:
+        return []
+    start = clause.index(value)
+    quotes = evidence.quoted(clause)
+    if value in quotes:
+        return quotes
+    whole = re.split(r"[.?!;。？！；]|\b(?:then|using|with|please)\b|的", clause[start:])[0]
+    if _STATES.search(value):
+        return [value]
+    parts = [part.strip(" ,") for part in _VALUES.split(whole) if part.strip(" ,")]
+    alike = [part for part in parts if words.has_cjk(part) or part[:1].isupper()]
+    return alike if len(alike) == len(parts) else [value]
+
+
+def _without(planned: list[PlannedCall], called: Sequence[str]) -> list[PlannedCall]:
+    done = Counter(called)
+    remaining = []
+    for call in planned:
+        if done[call.name]:
+            done[call.name] -= 1
+        else:
+            remaining.append(call)
+    return remaining
