@@ -1,0 +1,53 @@
+"""Tools and ``tool_choice`` in any of LangChain's forms to the wire's (ark.md 4.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+from langchain_core.tools import BaseTool
+from langchain_core.utils.function_calling import convert_to_openai_tool
+
+from langchain_doubao.structured import strict_schema
+
+JSON: TypeAlias = dict[str, Any]
+Tool: TypeAlias = JSON | type | Callable[..., Any] | BaseTool
+
+_CHOICES = {"auto": "auto", "none": "none", "required": "required", "any": "required"}
+
+
+def wire_tool(tool: Tool, *, strict: bool | None = None) -> JSON:
+    """Describe a tool as the wire wants it; a built-in tool of the service stays as it is."""
+    if (
+        isinstance(tool, Mapping)
+        and tool.get("type", "function") != "function"
+        and not tool.keys() & {"function", "name", "title"}
+    ):
+        return dict(tool)
+    wire: JSON = convert_to_openai_tool(tool, strict=strict)
+    if strict:
+        function = wire["function"]
+        parameters = strict_schema(function.get("parameters") or {"type": "object"})
+        wire["function"] = {**function, "parameters": parameters}
+    return wire
+
+
+def wire_choice(choice: str | bool | JSON | None, tools: list[JSON]) -> str | JSON | None:
+    """Say which tool must be called, ``None`` if nothing was asked for.
+
+    Raises:
+        ValueError: It is not the name of a bound tool, nor a known word.
+    """
+    if choice is None or choice is False or isinstance(choice, dict):
+        return choice or None
+    names = [tool["function"]["name"] for tool in tools if "function" in tool]
+    if choice is True:
+        choice = names[0] if len(names) == len(tools) == 1 else "any"
+    if choice in names:
+        return {"type": "function", "function": {"name": choice}}
+    if choice in _CHOICES:
+        return _CHOICES[choice]
+    raise ValueError(
+        f"tool_choice {choice!r} is not a bound tool ({', '.join(names)}) nor one of "
+        f"{', '.join(_CHOICES)}"
+    )

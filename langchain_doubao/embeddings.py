@@ -1,0 +1,148 @@
+"""``DoubaoEmbeddings``: texts, pictures and mixtures to vectors (ark.md 10, 11)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+from langchain_core.embeddings import Embeddings
+from pydantic import AliasChoices, Field, PrivateAttr, model_validator
+
+from doubao_core import embedder, media
+from doubao_core.api.embeddings import MOST_INPUTS
+from doubao_core.embedder import EmbeddingUsage, Part, Recipe, Vector
+from langchain_doubao.connection import Connection
+from langchain_doubao.errors import translated
+
+
+class DoubaoEmbeddings(Connection, Embeddings):
+    """Doubao embedding models, text-only and multimodal, blocking and async.
+
+    The endpoint follows from the model: text models take up to 256 texts a request, vision models
+    one document a request, several requests at once. Vectors come in the order of the inputs, their
+    number and length checked; texts are sent untouched; an empty list sends nothing.
+
+    .. code-block:: python
+
+        from langchain_doubao import DoubaoEmbeddings
+
+        embeddings = DoubaoEmbeddings(
+            model="doubao-embedding-vision-251215",
+            dimensions=1024,
+            query_instruction="Find the passage that answers the question",
+        )
+        vectors = embeddings.embed_documents(["Tea is picked in spring.", "Rice likes water."])
+        query = embeddings.embed_query("When is tea picked?")
+        picture = embeddings.embed_image("https://example.com/tea.jpg")
+
+    Raises:
+        ConfigError: A blank text (its position is named), a picture for a text model, an
+            instruction for a model that takes none: before anything is sent.
+        DoubaoError: Any other of the tree; with several requests it names the inputs.
+    """
+
+    model: str = Field(validation_alias=AliasChoices("model", "model_name"))
+    """Model id, or an ``ep-…`` endpoint id together with ``multimodal``."""
+    dimensions: int | None = Field(default=None, ge=1)
+    """Length of the vectors; vision models from 250615 on take 1024 and 2048 (their default)."""
+    multimodal: bool | None = None
+    """Whether to use ``/embeddings/multimodal``; decided by the model id, endpoint ids must say."""
+    chunk_size: int = Field(default=MOST_INPUTS, ge=1, le=MOST_INPUTS)
+    """Most texts in one request to a text model."""
+    max_concurrency: int = Field(default=embedder.DEFAULT_CONCURRENCY, ge=1)
+    """Most requests in flight from this object, counted for threads and for each event loop."""
+    query_instruction: str | None = None
+    """What queries are for. Vision models from 251215 on get it in the query template of
+    ark.md 11.1 (and documents the matching one), text models as a prefix."""
+    document_instruction: str | None = None
+    """The same for documents, for clustering or similarity; retrieval needs none."""
+    target_modality: str = "text"
+    """What queries look for: ``"text"``, ``"image"``, ``"video"``, ``"text and image"``, or several
+    with ``/``."""
+    allowed_folders: Sequence[Path] = ()
+    """Folders from which ``embed_image`` may read files; none by default."""
+
+    _recipe: Recipe = PrivateAttr()
+    _threads: embedder.Embedder = PrivateAttr()
+    _tasks: embedder.AsyncEmbedder = PrivateAttr()
+    _tally: embedder.Tally = PrivateAttr()
+
+    @model_validator(mode="after")
+    def _prepare(self) -> Self:
+        self._recipe = Recipe(
+            model=self.model,
+            dimensions=self.dimensions,
+            multimodal=self.multimodal,
+            query_instruction=self.query_instruction,
+            document_instruction=self.document_instruction,
+            target_modality=self.target_modality,
+        )
+        self._tally = embedder.Tally()
+        self._threads = embedder.Embedder(self._client, self.max_concurrency, self._tally)
+        self._tasks = embedder.AsyncEmbedder(self._async_client, self.max_concurrency, self._tally)
+        return self
+
+    @property
+    def usage(self) -> EmbeddingUsage:
+        """Requests and tokens that this object has used so far."""
+        return self._tally.total
+
+    def embed_documents(self, texts: list[str]) -> list[Vector]:
+        """Embed texts as documents, one vector each, in order."""
+        with translated():
+            return self._run(self._recipe.documents(texts, batch_size=self.chunk_size))
+
+    def embed_query(self, text: str) -> Vector:
+        """Embed one text as a query."""
+        with translated():
+            return self._run(self._recipe.queries([text]))[0]
+
+    def embed_image(self, image: str | bytes | Path) -> Vector:
+        """Embed a picture; vision models only.
+
+        Args:
+            image: URL, data URL, bytes, or a file below ``allowed_folders``.
+        """
+        with translated():
+            return self._run(self._recipe.inputs([[self._picture(image)]]))[0]
+
+    def embed_multimodal(self, parts: Sequence[Part]) -> Vector:
+        """Embed all *parts* together into one vector; vision models only.
+
+        Args:
+            parts: In wire form: ``{"type": "text", "text": …}``, ``{"type": "image_url", …}``,
+                ``{"type": "video_url", …}`` (ark.md 11).
+        """
+        with translated():
+            return self._run(self._recipe.inputs([parts]))[0]
+
+    async def aembed_documents(self, texts: list[str]) -> list[Vector]:
+        """Embed texts as documents, one vector each, in order."""
+        with translated():
+            return await self._arun(self._recipe.documents(texts, batch_size=self.chunk_size))
+
+    async def aembed_query(self, text: str) -> Vector:
+        """Embed one text as a query."""
+        with translated():
+            return (await self._arun(self._recipe.queries([text])))[0]
+
+    async def aembed_image(self, image: str | bytes | Path) -> Vector:
+        """Embed a picture; see :meth:`embed_image`."""
+        with translated():
+            return (await self._arun(self._recipe.inputs([[self._picture(image)]])))[0]
+
+    async def aembed_multimodal(self, parts: Sequence[Part]) -> Vector:
+        """Embed all *parts* together into one vector; see :meth:`embed_multimodal`."""
+        with translated():
+            return (await self._arun(self._recipe.inputs([parts])))[0]
+
+    def _picture(self, image: str | bytes | Path) -> Part:
+        url = media.as_url(image, roots=self.allowed_folders)
+        return {"type": "image_url", "image_url": {"url": url}}
+
+    def _run(self, requests: list[embedder.Request]) -> list[Vector]:
+        return embedder.dense(self._recipe, self._threads.run(self._recipe, requests))
+
+    async def _arun(self, requests: list[embedder.Request]) -> list[Vector]:
+        return embedder.dense(self._recipe, await self._tasks.run(self._recipe, requests))

@@ -1,0 +1,183 @@
+"""Wire answers to LangChain messages: whole ones, and the chunks of a stream. Pure.
+
+A stream's chunks are built without validation, because that is most of what a chunk costs
+(``benchmarks/``). ``tests/langchain/test_chat_chunks.py`` holds them to be the objects that the
+validating constructors make.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.messages.ai import UsageMetadata
+from langchain_core.messages.tool import invalid_tool_call, tool_call
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+
+from doubao_core import ChatCompletion, ToolCall, Usage
+from langchain_doubao.blocks import PROVIDER, REASONING, SEAL
+
+JSON: TypeAlias = dict[str, Any]
+
+_new = object.__new__
+_set = object.__setattr__
+
+
+def result(completion: ChatCompletion) -> ChatResult:
+    """Give a whole answer as LangChain wants it from ``_generate``."""
+    return ChatResult(generations=[ChatGeneration(message=message(completion))])
+
+
+def message(completion: ChatCompletion) -> AIMessage:
+    """Convert a whole answer (ark.md 4.3)."""
+    thoughts = {REASONING: completion.reasoning_content, SEAL: completion.encrypted_content}
+    calls, broken = [], []
+    for place, call in enumerate(completion.tool_calls):
+        id_ = call.id or made_up_id(completion.id, place)
+        arguments = parsed_arguments(call)
+        if arguments is None:
+            broken.append(
+                invalid_tool_call(name=call.name, args=call.arguments, id=id_, error=_NOT_AN_OBJECT)
+            )
+        else:
+            calls.append(tool_call(name=call.name, args=arguments, id=id_))
+    return AIMessage(
+        content=completion.content,
+        additional_kwargs={name: text for name, text in thoughts.items() if text},
+        tool_calls=calls,
+        invalid_tool_calls=broken,
+        usage_metadata=usage(completion.usage),
+        response_metadata={
+            **metadata(completion.raw),
+            **({"request_id": completion.request_id} if completion.request_id else {}),
+        },
+    )
+
+
+_NOT_AN_OBJECT = "the arguments are not a JSON object"
+
+
+def parsed_arguments(call: ToolCall) -> JSON | None:
+    """Read a call's arguments; ``None`` if they are not a JSON object, ``{}`` if there are none."""
+    if not call.arguments.strip():
+        return {}
+    try:
+        arguments = json.loads(call.arguments, strict=False)
+    except ValueError:
+        return None
+    return arguments if isinstance(arguments, dict) else None
+
+
+def made_up_id(answer: str, place: int) -> str:
+    """Make the id for a call that came without one: the same for the same call of an answer."""
+    return f"call_{answer or PROVIDER}_{place}"
+
+
+def usage(counted: Usage | None) -> UsageMetadata | None:
+    """Convert token counts; a detail that was not reported is absent, since ``None`` cannot add."""
+    if counted is None:
+        return None
+    converted = UsageMetadata(
+        input_tokens=counted.prompt_tokens,
+        output_tokens=counted.completion_tokens,
+        total_tokens=counted.total_tokens,
+    )
+    if counted.cached_tokens is not None:
+        converted["input_token_details"] = {"cache_read": counted.cached_tokens}
+    if counted.reasoning_tokens is not None:
+        converted["output_token_details"] = {"reasoning": counted.reasoning_tokens}
+    return converted
+
+
+def metadata(raw: Mapping[str, Any]) -> JSON:
+    """``response_metadata`` of an answer, or of the event that ends one."""
+    choices = raw.get("choices") or [{}]
+    found = {
+        "model_name": raw.get("model"),
+        "finish_reason": choices[0].get("finish_reason"),
+        "id": raw.get("id"),
+        "created": raw.get("created"),
+        "service_tier": raw.get("service_tier"),
+        "service_status": raw.get("service_status"),
+        "moderation_hit_type": choices[0].get("moderation_hit_type"),
+        "logprobs": choices[0].get("logprobs"),
+    }
+    named = {name: value for name, value in found.items() if value}
+    return {"model_provider": PROVIDER, **named}
+
+
+def text_chunk(content: str, additional_kwargs: JSON | None = None) -> ChatGenerationChunk:
+    """Make the chunk that the constructors would make of this text, without validating it.
+
+    Args:
+        content: New text.
+        additional_kwargs: New reasoning, if any.
+    """
+    chunk = _new(AIMessageChunk)
+    fields = {"content", "response_metadata"}
+    if additional_kwargs is None:
+        additional_kwargs = {}
+    else:
+        fields.add("additional_kwargs")
+    _set(
+        chunk,
+        "__dict__",
+        {
+            "content": content,
+            "additional_kwargs": additional_kwargs,
+            "response_metadata": {"model_provider": PROVIDER},
+            "type": "AIMessageChunk",
+            "name": None,
+            "id": None,
+            "tool_calls": [],
+            "invalid_tool_calls": [],
+            "usage_metadata": None,
+            "tool_call_chunks": [],
+            "chunk_position": None,
+        },
+    )
+    _set(chunk, "__pydantic_fields_set__", fields)
+    _set(chunk, "__pydantic_extra__", {})
+    _set(chunk, "__pydantic_private__", None)
+    return _generation(chunk, content)
+
+
+def fragment_chunk(arguments: str, index: int) -> ChatGenerationChunk:
+    """Make the chunk of a piece of a call's arguments, without validating it.
+
+    Only for a piece that cannot be a JSON object by itself: it does not start with ``{``. The
+    constructors, which try to parse each piece, would call it invalid, as this does.
+    """
+    generation = text_chunk("")
+    fields = generation.message.__dict__
+    fields["tool_call_chunks"] = [
+        {"name": None, "args": arguments, "id": None, "index": index, "type": "tool_call_chunk"}
+    ]
+    fields["invalid_tool_calls"] = [
+        {
+            "name": None,
+            "args": arguments,
+            "id": None,
+            "error": None,
+            "type": "invalid_tool_call",
+        }
+    ]
+    generation.message.__pydantic_fields_set__.update(
+        ("tool_call_chunks", "tool_calls", "invalid_tool_calls")
+    )
+    return generation
+
+
+def _generation(chunk: AIMessageChunk, text: str) -> ChatGenerationChunk:
+    generation = _new(ChatGenerationChunk)
+    _set(
+        generation,
+        "__dict__",
+        {"text": text, "generation_info": None, "type": "ChatGenerationChunk", "message": chunk},
+    )
+    _set(generation, "__pydantic_fields_set__", {"message", "text"})
+    _set(generation, "__pydantic_extra__", None)
+    _set(generation, "__pydantic_private__", None)
+    return generation

@@ -1,0 +1,91 @@
+"""Chunks that are built without validation are the objects that the constructors build."""
+
+from __future__ import annotations
+
+import pickle
+import random
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from langchain_core.messages import AIMessageChunk
+from langchain_core.outputs import ChatGenerationChunk
+
+from langchain_doubao.responses import fragment_chunk, text_chunk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PROVIDER = {"model_provider": "doubao"}
+
+
+def validated(**fields: Any) -> ChatGenerationChunk:
+    return ChatGenerationChunk(message=AIMessageChunk(response_metadata=PROVIDER, **fields))
+
+
+def state(generation: ChatGenerationChunk) -> list[Any]:
+    """Everything that pydantic keeps of both objects."""
+    return [
+        {**part.__getstate__(), "__dict__": {**part.__dict__, "message": None}, "type": type(part)}
+        for part in (generation, generation.message)
+    ]
+
+
+def fragment(arguments: str) -> ChatGenerationChunk:
+    piece = {"name": None, "args": arguments, "id": None, "index": 3}
+    return validated(content="", tool_call_chunks=[piece])
+
+
+PAIRS: dict[str, tuple[Callable[[], ChatGenerationChunk], Callable[[], ChatGenerationChunk]]] = {
+    "text": (lambda: text_chunk("你好"), lambda: validated(content="你好")),
+    "empty": (lambda: text_chunk(""), lambda: validated(content="")),
+    "reasoning": (
+        lambda: text_chunk("", {"reasoning_content": "hm"}),
+        lambda: validated(content="", additional_kwargs={"reasoning_content": "hm"}),
+    ),
+    "fragment": (lambda: fragment_chunk(' "Paris"}', 3), lambda: fragment(' "Paris"}')),
+}
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_an_unvalidated_chunk_is_the_validated_one(name: str) -> None:
+    """Field by field, in the order of the fields, with what was set and what was not."""
+    ours, theirs = (make() for make in PAIRS[name])
+    assert state(ours) == state(theirs)
+    assert list(ours.__dict__) == list(theirs.__dict__)
+    assert list(ours.message.__dict__) == list(theirs.message.__dict__)
+    assert ours == theirs
+    assert ours.message == theirs.message
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_an_unvalidated_chunk_can_be_used_like_the_validated_one(name: str) -> None:
+    """Pickled, dumped, copied, added and assigned to."""
+    ours, theirs = (make() for make in PAIRS[name])
+    # Test data of this file.
+    assert state(pickle.loads(pickle.dumps(ours))) == state(theirs)  # noqa: S301
+    assert ours.model_dump() == theirs.model_dump()
+    assert state(ours.model_copy(deep=True)) == state(theirs)
+    ours.message.id = theirs.message.id = "lc_run--1"
+    assert ours.message.model_fields_set == theirs.message.model_fields_set
+    assert state(ours + text_chunk("!")) == state(theirs + validated(content="!"))
+    assert repr(ours.message) == repr(theirs.message)
+
+
+def test_chunks_share_nothing() -> None:
+    """Consumers write into chunks; another chunk must not see it."""
+    first, second = text_chunk("a").message, text_chunk("b").message
+    for name, value in first.__dict__.items():
+        if isinstance(value, (dict, list)):
+            assert value is not second.__dict__[name], name
+
+
+def test_random_argument_fragments_are_what_the_constructor_makes_of_them() -> None:
+    """Whatever a fragment holds: braces, quotes, escapes, numbers, spaces of any kind."""
+    # Test data, the same in every run.
+    rand = random.Random(20261121)  # noqa: S311
+    alphabet = ' \t\n\u00a0{}[]":,\\0123456789.-eEtruefalsn市'
+    for _ in range(3000):
+        text = "".join(rand.choices(alphabet, k=rand.randint(1, 12)))
+        if text.lstrip()[:1] == "{":
+            continue
+        assert state(fragment_chunk(text, 3)) == state(fragment(text)), repr(text)
