@@ -1,0 +1,32 @@
+"""Doubao chat and embeddings, Seedream images and Seedance video for LlamaIndex.
+
+from llamaindex_doubao import Doubao
+
+llm = Doubao(model="doubao-seed-2-1-pro-260915")     # ARK_API_KEY; or provider="emulator"
+print(llm.complete("Why is tea picked in spring?"))
+"""
+
+try:
+    from llamaindex_doubao.embedding import (
+        DoubaoEmbedding,
+        DoubaoMultiModalEmbedding,
+        DoubaoSparseEmbedding,
+    )
+    from llamaindex_doubao.llm import Doubao
+    from llamaindex_doubao.objects import StructuredOutputError
+    from llamaindex_doubao.tools import DoubaoToolSpec
+except ModuleNotFoundError as error:
+    if not (error.name or "").startswith("llama_index"):
+        raise
+    raise ImportError(
+        'llamaindex_doubao needs LlamaIndex: pip install "doubao-integrations[llamaindex]"'
+    ) from error
+
+__all__ = [
+    "Doubao",
+    "DoubaoEmbedding",
+    "DoubaoMultiModalEmbedding",
+    "DoubaoSparseEmbedding",
+    "DoubaoToolSpec",
+    "StructuredOutputError",
+]

@@ -1,0 +1,141 @@
+"""Tools to the wire, and tool calls to what LlamaIndex's agents take (ark.md 4.1). Pure."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from llama_index.core.base.llms.types import ChatResponse, ToolCallBlock
+from llama_index.core.llms.llm import ToolSelection
+from llama_index.core.tools import BaseTool
+from pydantic_core import from_json
+
+from doubao_core import ConfigError
+from llamaindex_doubao.messages import read_call, wire_name
+from llamaindex_doubao.parts import JSON
+
+_logger = logging.getLogger(__name__)
+
+# How much of a text an error shows.
+_SHOWN = 200
+
+
+def wire_tools(tools: Sequence[BaseTool]) -> tuple[list[JSON], dict[str, str]]:
+    """Turn tools into wire form; the second value has the names that had to be changed.
+
+    Raises:
+        ConfigError: Two tools have the same name on the wire.
+    """
+    wire = [tool.metadata.to_openai_tool(skip_length_check=True) for tool in tools]
+    names: dict[str, str] = {}
+    for tool in tools:
+        name = tool.metadata.get_name()
+        if names.setdefault(wire_name(name), name) != name:
+            raise ConfigError(
+                f"the tools {names[wire_name(name)]!r} and {name!r} have the same name on the "
+                "wire: use letters, digits, '_' and '-' only"
+            )
+    return wire, {sent: name for sent, name in names.items() if sent != name}
+
+
+def wire_choice(
+    choice: str | Mapping[str, Any] | None, tools: Sequence[BaseTool], *, required: bool
+) -> str | Mapping[str, Any] | None:
+    """Turn LlamaIndex's ``tool_choice`` into the wire's.
+
+    Args:
+        choice: ``None``, ``"auto"``, ``"none"``, ``"required"``, ``"any"``, the name of a tool, or
+            the wire's own form.
+        tools: The tools of the request.
+        required: Whether ``None`` means that some tool has to be called.
+
+    Raises:
+        ConfigError: A name that no tool has.
+    """
+    if choice is None:
+        return "required" if required else None
+    if not isinstance(choice, str) or choice in {"auto", "none", "required"}:
+        return choice
+    if choice == "any":
+        return "required"
+    names = [tool.metadata.get_name() for tool in tools]
+    if choice not in names:
+        known = ", ".join(repr(name) for name in names)
+        raise ConfigError(f"tool_choice names no tool: {choice!r}; the tools are {known}")
+    return {"type": "function", "function": {"name": wire_name(choice)}}
+
+
+def selections(response: ChatResponse, *, error_on_no_tool_call: bool) -> list[ToolSelection]:
+    """Give the tool calls of a response, finished or still coming in.
+
+    While arguments are coming in, what is there of them is given. Finished arguments that are no
+    JSON object are logged and given as none, so that the tool complains about what it misses; the
+    text stays in the message's block.
+
+    Raises:
+        ValueError: With ``error_on_no_tool_call``: there is no call, or one with such arguments.
+    """
+    calls = _calls(response)
+    if not calls and error_on_no_tool_call:
+        raise ValueError(
+            f"the model called no tool{_why(response)}; it said: "
+            f"{(response.message.content or '')[:_SHOWN]!r}"
+        )
+    finished = error_on_no_tool_call or "finish_reason" in response.additional_kwargs
+    return [
+        ToolSelection(
+            tool_id=call_id,
+            tool_name=name,
+            tool_kwargs=_arguments(
+                name, arguments, finished=finished, must_parse=error_on_no_tool_call
+            ),
+        )
+        for call_id, name, arguments in calls
+    ]
+
+
+def keep_first_call(response: ChatResponse) -> ChatResponse:
+    """Give *response* with its first tool call only, in its blocks and in its legacy list."""
+    message = response.message
+    calls = [block for block in message.blocks if isinstance(block, ToolCallBlock)]
+    legacy = message.additional_kwargs.get("tool_calls") or []
+    if len(calls) <= 1 and len(legacy) <= 1:
+        return response
+    dropped = {id(block) for block in calls[1:]}
+    kept = message.model_copy(
+        update={
+            "blocks": [block for block in message.blocks if id(block) not in dropped],
+            "additional_kwargs": {**message.additional_kwargs, "tool_calls": legacy[:1]},
+        }
+    )
+    return response.model_copy(update={"message": kept})
+
+
+def _calls(response: ChatResponse) -> list[tuple[str, str, Any]]:
+    blocks = [block for block in response.message.blocks if isinstance(block, ToolCallBlock)]
+    if blocks:
+        return [(block.tool_call_id or "", block.tool_name, block.tool_kwargs) for block in blocks]
+    return [read_call(call) for call in response.message.additional_kwargs.get("tool_calls") or ()]
+
+
+def _arguments(name: str, arguments: Any, *, finished: bool, must_parse: bool) -> JSON:
+    if isinstance(arguments, Mapping):
+        return dict(arguments)
+    try:
+        parsed = from_json(arguments, allow_partial=False if finished else "trailing-strings")
+    except ValueError:
+        parsed = None
+    if isinstance(parsed, dict):
+        return parsed
+    if finished and arguments.strip():
+        problem = f"the arguments for tool {name!r} are no JSON object: {arguments[:_SHOWN]!r}"
+        if must_parse:
+            raise ValueError(problem)
+        _logger.warning(problem)
+    return {}
+
+
+def _why(response: ChatResponse) -> str:
+    reason = response.additional_kwargs.get("finish_reason")
+    return f" (finish_reason {reason!r})" if reason else ""
