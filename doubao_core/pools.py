@@ -28,6 +28,9 @@ MAX_CONNECTIONS = 1000
 """Requests in flight per client and event loop; more wait, without a timeout, for a place."""
 
 
+_THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
 @functools.cache
 def tls_context() -> ssl.SSLContext:
     """Give the TLS context of this process: making one costs more than a request."""
@@ -36,7 +39,8 @@ def tls_context() -> ssl.SSLContext:
 
 def environment_proxy(url: httpx.URL) -> str | None:
     """Find the proxy that the environment asks for; httpx leaves it to custom transports."""
-    if urllib.request.proxy_bypass(url.host):
+    # No proxy elsewhere could reach a server of this machine, such as the emulator.
+    if url.host in _THIS_MACHINE or urllib.request.proxy_bypass(url.host):
         return None
     proxies = urllib.request.getproxies()
     proxy = proxies.get(url.scheme) or proxies.get("all")
@@ -190,8 +194,10 @@ class LoopPools:
         if (known := self._lifetimes.get(loop)) is not None:
             return known[1]
         # A pool refers to its loop, so a closed loop would never leave a weak mapping by itself.
-        for other in [each for each in self._lifetimes if each.is_closed()]:
-            del self._lifetimes[other]
+        # Loops of other threads come and go meanwhile; keyrefs() is a copy.
+        for reference in self._lifetimes.keyrefs():
+            if (other := reference()) is not None and other.is_closed():
+                self._lifetimes.pop(other, None)
         lifetime = _lifetime()
         pool = await anext(lifetime)
         self._lifetimes[loop] = lifetime, pool

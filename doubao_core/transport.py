@@ -210,13 +210,16 @@ def _parts(
 
 
 def _blocks(response: httpx.Response) -> Iterator[bytes]:
-    packed = "content-encoding" in response.headers
-    return response.iter_bytes() if packed else response.iter_raw()
+    return response.iter_bytes() if _is_decoded(response) else response.iter_raw()
 
 
 def _ablocks(response: httpx.Response) -> AsyncIterator[bytes]:
-    packed = "content-encoding" in response.headers
-    return response.aiter_bytes() if packed else response.aiter_raw()
+    return response.aiter_bytes() if _is_decoded(response) else response.aiter_raw()
+
+
+def _is_decoded(response: httpx.Response) -> bool:
+    """Say whether there is more than bytes: a packed body, or one that a mock made in memory."""
+    return "content-encoding" in response.headers or response.is_stream_consumed
 
 
 def _append(body: bytearray, block: bytes, most: int) -> None:

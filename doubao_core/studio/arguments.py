@@ -130,7 +130,9 @@ def parsed(arguments: type[A], given: Mapping[str, Any], fixed: Mapping[str, Any
 def complaint(error: ValidationError) -> str:
     """Say in one sentence what a model must change in its arguments."""
     faults = "; ".join(
-        f"{'.'.join(str(step) for step in fault['loc']) or 'the call'}: {fault['msg']}"
+        f"{fault['loc'][0] if fault['loc'] else 'the call'}: {fault['msg']}"
         for fault in error.errors(include_url=False, include_input=False, include_context=False)
+        # Of an argument that may be left out, pydantic also says that it could have been.
+        if fault["type"] != "none_required"
     )
     return f"the arguments do not fit, correct them and call again: {faults}"

@@ -1,0 +1,132 @@
+"""Providers: found by themselves, extended by other packages, refused by name."""
+
+from __future__ import annotations
+
+import importlib.metadata
+
+import pytest
+
+from doubao_core import Client, ConfigError, UnsupportedOperation, gateways
+from doubao_core.gateways import Gateway, Route, gateway, known, route
+from doubao_core.gateways.ark import ROUTES
+
+ELSEWHERE = Gateway(
+    name="elsewhere",
+    title="Another package's provider",
+    base_url="https://elsewhere.example/v1",
+    key_env=("ELSEWHERE_API_KEY",),
+    routes={"chat.create": Route("POST", "/chat")},
+)
+
+
+@pytest.fixture
+def plugins(monkeypatch):
+    """Install entry points for the time of a test."""
+    entries = []
+
+    def entry_points(*, group):
+        return entries if group == "doubao.gateways" else []
+
+    monkeypatch.setattr(importlib.metadata, "entry_points", entry_points)
+    gateways.known.cache_clear()
+    yield entries
+    gateways.known.cache_clear()
+
+
+class Entry:
+    def __init__(self, gateway):
+        self.name, self._gateway = gateway.name, gateway
+
+    def load(self):
+        return self._gateway
+
+
+def test_the_providers_of_this_package_are_found():
+    assert {"ark", "byteplus", "byteplus-eu", "emulator"} <= known().keys()
+    assert all(name == each.name for name, each in known().items())
+
+
+def test_an_unknown_provider_is_refused_with_the_names_of_the_known_ones():
+    with pytest.raises(ConfigError) as caught:
+        gateway("volcano")
+    for name in ("'ark'", "'byteplus'", "'byteplus-eu'", "'emulator'"):
+        assert name in str(caught.value)
+
+
+def test_another_package_adds_a_provider_by_an_entry_point(plugins):
+    plugins.append(Entry(ELSEWHERE))
+    client = Client(provider="elsewhere")
+    assert client.base_url == "https://elsewhere.example/v1"
+    with pytest.raises(ConfigError, match="ELSEWHERE_API_KEY"):
+        client.chat(model="m", messages=[])
+    with pytest.raises(ConfigError, match="'elsewhere'"):
+        gateway("nowhere")
+
+
+def test_another_package_cannot_replace_a_provider_of_ours(plugins):
+    plugins.append(Entry(ELSEWHERE.but(name="ark")))
+    assert known()["ark"].base_url == "https://ark.cn-beijing.volces.com/api/v3"
+    assert gateway("ark") is known()["ark"]
+
+
+def test_a_copy_with_changes_leaves_the_original_alone():
+    copy = ELSEWHERE.but(name="copy", base_url=None)
+    assert (copy.name, copy.base_url, copy.key_env) == ("copy", None, ELSEWHERE.key_env)
+    assert ELSEWHERE.name == "elsewhere"
+
+
+@pytest.mark.parametrize("operation", sorted(ROUTES))
+def test_ark_offers_every_operation(operation):
+    assert route(gateway("ark"), operation) is ROUTES[operation]
+
+
+def test_byteplus_lacks_only_the_tokenizer():
+    assert ROUTES.keys() - gateway("byteplus").routes.keys() == {"tokenization.create"}
+    assert gateway("byteplus-eu").routes == gateway("byteplus").routes
+
+
+def test_an_operation_that_is_not_offered_names_who_offers_it(plugins):
+    plugins.append(Entry(ELSEWHERE))
+    with pytest.raises(UnsupportedOperation) as caught:
+        route(gateway("elsewhere"), "videos.create")
+    error = caught.value
+    assert "'elsewhere' does not offer videos.create; ark, byteplus" in str(error)
+    assert (error.gateway, error.operation) == ("elsewhere", "videos.create")
+    with pytest.raises(UnsupportedOperation, match="no known provider does"):
+        route(gateway("elsewhere"), "nothing.ever")
+
+
+def test_a_client_refuses_before_any_io(driver, monkeypatch):
+    """No key is set and no connection could be made: neither is reached."""
+    client = driver(provider="byteplus")
+    with pytest.raises(UnsupportedOperation, match="ark"):
+        client.tokenize(model="m", texts=["a"])
+    client.finish()
+
+
+def test_a_provider_without_an_address_asks_for_one(plugins, driver):
+    plugins.append(Entry(ELSEWHERE.but(base_url=None)))
+    client = driver(provider="elsewhere", api_key="k")
+    with pytest.raises(ConfigError, match="pass base_url="):
+        client.chat(model="m", messages=[])
+    client.finish()
+
+
+def test_the_dialect_of_a_gateway_applies_to_request_and_answer(plugins, make_client, emulator):
+    def encode(body):
+        return {**body, "model": body["model"].removeprefix("their-")}
+
+    def decode(reply):
+        assert reply.status == 200
+        return reply
+
+    ark = gateway("ark")
+    chat = Route("POST", ROUTES["chat.create"].path, encode=encode, decode=decode)
+    plugins.append(Entry(ark.but(name="dialect", routes={"chat.create": chat})))
+    emulator.answer("hello")
+    client = make_client(provider="dialect", base_url=emulator.base_url)
+    answer = client.chat(
+        model="their-doubao-seed-2-1-pro-260915", messages=[{"role": "user", "content": "hi"}]
+    )
+    assert answer.content == "hello"
+    assert emulator.requests[-1].body["model"] == "doubao-seed-2-1-pro-260915"
