@@ -1,0 +1,1 @@
+"""The parts of the quickstart; `quickstart.py` puts them together."""

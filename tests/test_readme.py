@@ -1,0 +1,58 @@
+"""The README is true: its snippets run, and what it says of commands is what the scripts do."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text()
+SNIPPETS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+def _first_code_block(heading):
+    section = README.split(f"\n## {heading}\n", 1)[1]
+    return re.search(r"```\w*\n(.*?)```", section, re.DOTALL).group(1).strip()
+
+
+@pytest.mark.parametrize("snippet", SNIPPETS, ids=range(len(SNIPPETS)))
+def test_each_snippet_runs_on_the_emulator_without_a_key(snippet, emulator, tmp_path, monkeypatch):
+    monkeypatch.delenv("ARK_API_KEY", raising=False)
+    monkeypatch.setenv("DOUBAO_PROVIDER", "emulator")
+    monkeypatch.setenv("DOUBAO_BASE_URL", emulator.base_url)
+    done = subprocess.run(
+        [sys.executable, "-W", "error::ResourceWarning", "-c", snippet],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+    assert emulator.requests
+    assert ("agent" not in snippet) or list((tmp_path / "out" / "media").glob("*.jp*g"))
+
+
+def test_there_is_a_snippet_for_chat_rag_and_agent_of_both_frameworks():
+    for package in ("langchain_doubao", "llamaindex_doubao"):
+        assert sum(package in snippet for snippet in SNIPPETS) == 3
+
+
+@pytest.mark.parametrize("heading", ["Quick start", "Tests"])
+def test_the_commands_are_one_line_and_their_script_exists(heading):
+    command = _first_code_block(heading)
+    assert "\n" not in command
+    interpreter, script = command.split()
+    assert interpreter == "python3"
+    assert (ROOT / script).is_file()
+
+
+def test_continuous_integration_runs_the_readmes_test_command():
+    awk = re.search(r"command=\$\((.*)\)", (ROOT / ".ci/run").read_text()).group(1)
+    found = subprocess.run(
+        ["bash", "-c", awk], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert found.stdout.strip() == _first_code_block("Tests")
