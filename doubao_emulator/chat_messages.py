@@ -51,6 +51,7 @@ def _read_message(entry: Fields, reader: PartReader) -> Message:
     text, media = _content(entry, reader, optional=bool(calls))
     entry.string("name")
     if role == "assistant":
+        entry.string("reasoning_content")
         sealed = entry.string("encrypted_content")
         if sealed:
             chat_thinking.verify(sealed, entry.param("encrypted_content"))
@@ -64,7 +65,6 @@ def _read_message(entry: Fields, reader: PartReader) -> Message:
         media=media,
         tool_calls=calls,
         tool_call_id=entry.required_string("tool_call_id") if role == "tool" else "",
-        reasoning=entry.string("reasoning_content") or "",
     )
 
 

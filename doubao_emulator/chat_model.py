@@ -46,7 +46,6 @@ class Message:
     media: tuple[Media, ...] = ()
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str = ""
-    reasoning: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -168,7 +168,7 @@ def _limits(fields: Fields, model: ChatModel) -> tuple[int, int | None]:
     most = max(model.max_answer, _REFERENCE_MAX_COMPLETION)
     total = fields.integer("max_completion_tokens", low=1, high=most)
     if total is not None:
-        if not model.thinking and not model.tools:
+        if not model.total_limit:
             raise unsupported_parameter("max_completion_tokens", model.id)
         return total, total
     answer = fields.integer("max_tokens", low=1, high=model.max_answer)

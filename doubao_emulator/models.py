@@ -98,6 +98,7 @@ class ChatModel(Model):
         cache_block: Tokens per block of the implicit cache, 0 without one (ark.md 4.7).
         pixels_per_token: Image pixels per prompt token (ark.md 4.2).
         file_ids: Whether parts may name uploaded files (ark.md 4.2).
+        total_limit: Whether `max_completion_tokens` is offered.
         counts_thought: Whether `max_tokens` bounds answer and thought together.
         default_usage_chunk: Whether streams end with usage unasked (ark.md 4.4).
     """
@@ -119,6 +120,7 @@ class ChatModel(Model):
     cache_block: int = 0
     pixels_per_token: int = 1764
     file_ids: bool = False
+    total_limit: bool = True
     counts_thought: bool = False
     default_usage_chunk: bool = False
 

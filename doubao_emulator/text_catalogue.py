@@ -164,6 +164,7 @@ _ARK_CHAT = (
         max_input=_K,
         max_answer=3 * _K,
         tools=False,
+        total_limit=False,
     ),
     _GLM_5_3,
     _GLM_5_2,

@@ -42,6 +42,10 @@ def main() -> int:
     os.environ["LANGSMITH_TRACING"] = os.environ["LANGCHAIN_TRACING_V2"] = "false"
     try:
         return _run(arguments)
+    except BrokenPipeError:
+        # Whoever read the output, such as `head`, has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
     except failures.EXPECTED as error:
         print(f"quickstart: {failures.sentence(error)}", file=sys.stderr)
         return FAILED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
@@ -130,7 +131,8 @@ class DoubaoEmbeddings(Connection, Embeddings):
     async def aembed_image(self, image: str | bytes | Path) -> Vector:
         """Embed a picture; see :meth:`embed_image`."""
         with translated():
-            return (await self._arun(self._recipe.inputs([[self._picture(image)]])))[0]
+            part = await asyncio.to_thread(self._picture, image)
+            return (await self._arun(self._recipe.inputs([[part]])))[0]
 
     async def aembed_multimodal(self, parts: Sequence[Part]) -> Vector:
         """Embed all *parts* together into one vector; see :meth:`embed_multimodal`."""

@@ -7,6 +7,7 @@ paths, URLs, sizes and usage.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import logging
 from abc import abstractmethod
@@ -26,8 +27,6 @@ from langchain_doubao.connection import Connection
 OnProgress: TypeAlias = Callable[[str, float], None]
 Content: TypeAlias = str | list[str | dict[str, Any]]
 
-IMAGE_MODEL = "doubao-seedream-5-0-260128"
-VIDEO_MODEL = "doubao-seedance-2-0-260128"
 PROGRESS_EVENT = "doubao_video_progress"
 """Name of the custom event for each look-up of a video task."""
 
@@ -131,7 +130,7 @@ class SeedreamImageTool(_MediaTool):
     )
     arguments: ClassVar[type[Arguments]] = studio.ImageArguments
 
-    model: str = IMAGE_MODEL
+    model: str = studio.IMAGE_MODEL
     """Model id (``doubao-seedream-…``; BytePlus has other names) or endpoint id."""
     image_response_format: Literal["url", "b64_json"] = "url"
     """How pictures come from the service; they are saved either way."""
@@ -158,13 +157,16 @@ class SeedreamImageTool(_MediaTool):
 
     def _run(self, *values: Any, **given: Any) -> tuple[Content, ImageResult]:
         with _told():
-            order = self._rules.order(self._wanted(values, given))
-            return self._shown(self._studio.images(order))
+            return self._shown(self._studio.images(self._order(values, given)))
 
     async def _arun(self, *values: Any, **given: Any) -> tuple[Content, ImageResult]:
         with _told():
-            order = self._rules.order(self._wanted(values, given))
+            # Naming a file as a reference reads it.
+            order = await asyncio.to_thread(self._order, values, given)
             return self._shown(await self._async_studio.images(order))
+
+    def _order(self, values: Sequence[Any], given: Mapping[str, Any]) -> studio.ImageOrder:
+        return self._rules.order(self._wanted(values, given))
 
     def _shown(self, result: ImageResult) -> tuple[Content, ImageResult]:
         if not any(image.charged for image in result.images):
@@ -203,7 +205,7 @@ class SeedanceVideoTool(_MediaTool):
     )
     arguments: ClassVar[type[Arguments]] = studio.VideoArguments
 
-    model: str = VIDEO_MODEL
+    model: str = studio.VIDEO_MODEL
     """Model id (``doubao-seedance-…``; BytePlus has other names) or endpoint id."""
     poll_interval: float = Field(default=3.0, gt=0)
     """Seconds between look-ups."""
@@ -238,9 +240,8 @@ class SeedanceVideoTool(_MediaTool):
 
     def _run(self, *values: Any, **given: Any) -> tuple[Content, VideoResult]:
         with _told():
-            order = self._rules.order(self._wanted(values, given))
             write = _stream_writer()
-            with closing(self._studio.video(order)) as steps:
+            with closing(self._studio.video(self._order(values, given))) as steps:
                 for step in steps:
                     if isinstance(step, VideoResult):
                         return step.text, step
@@ -251,7 +252,7 @@ class SeedanceVideoTool(_MediaTool):
 
     async def _arun(self, *values: Any, **given: Any) -> tuple[Content, VideoResult]:
         with _told():
-            order = self._rules.order(self._wanted(values, given))
+            order = await asyncio.to_thread(self._order, values, given)
             write = _stream_writer()
             async with aclosing(self._async_studio.video(order)) as steps:
                 async for step in steps:
@@ -261,6 +262,9 @@ class SeedanceVideoTool(_MediaTool):
                     with _outside_a_run():
                         await adispatch_custom_event(PROGRESS_EVENT, news)
         raise AssertionError  # pragma: no cover - the last step is the result
+
+    def _order(self, values: Sequence[Any], given: Mapping[str, Any]) -> studio.VideoOrder:
+        return self._rules.order(self._wanted(values, given))
 
     def _news(self, step: Progress, write: Callable[[Any], None] | None) -> dict[str, Any]:
         """Report *step* to all but LangChain's events, for which the same facts are returned."""
@@ -309,9 +313,9 @@ class DoubaoToolkit(Connection, BaseToolkit):
         agent = create_agent(ChatDoubao(model="doubao-seed-2-1-pro-260915"), tools)
     """
 
-    image_model: str = IMAGE_MODEL
+    image_model: str = studio.IMAGE_MODEL
     """Model of ``generate_image``."""
-    video_model: str = VIDEO_MODEL
+    video_model: str = studio.VIDEO_MODEL
     """Model of ``generate_video``."""
     output_dir: Path = Path("doubao_media")
     """Folder for results, the same for all three."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
@@ -190,17 +191,17 @@ class DoubaoMultiModalEmbedding(DoubaoEmbedding, MultiModalEmbedding):
         return (await self._aget_image_embeddings([img_file_path]))[0]
 
     def _get_image_embeddings(self, img_file_paths: Sequence[Picture]) -> list[Vector]:
-        return self._run(self._recipe.inputs([[self._part(each)] for each in img_file_paths]))
+        return self._run(self._recipe.inputs(self._alone(img_file_paths)))
 
     async def _aget_image_embeddings(self, img_file_paths: Sequence[Picture]) -> list[Vector]:
-        inputs = [[self._part(each)] for each in img_file_paths]
+        inputs = await asyncio.to_thread(self._alone, img_file_paths)
         return await self._arun(self._recipe.inputs(inputs))
 
     def __call__(self, nodes: Sequence[BaseNode], **kwargs: Any) -> Sequence[BaseNode]:
         """Embed *nodes*: image nodes as pictures, the others as texts."""
         texts, pictures = _sorted(nodes)
         super().__call__(texts, **kwargs)
-        vectors = self._run(self._recipe.inputs([self._parts(node) for node in pictures]))
+        vectors = self._run(self._recipe.inputs(self._together(pictures)))
         for node, vector in zip(pictures, vectors, strict=True):
             node.embedding = vector
         return nodes
@@ -209,10 +210,17 @@ class DoubaoMultiModalEmbedding(DoubaoEmbedding, MultiModalEmbedding):
         """Embed *nodes*: image nodes as pictures, the others as texts."""
         texts, pictures = _sorted(nodes)
         await super().acall(texts, **kwargs)
-        vectors = await self._arun(self._recipe.inputs([self._parts(node) for node in pictures]))
+        inputs = await asyncio.to_thread(self._together, pictures)
+        vectors = await self._arun(self._recipe.inputs(inputs))
         for node, vector in zip(pictures, vectors, strict=True):
             node.embedding = vector
         return nodes
+
+    def _alone(self, pictures: Sequence[Picture]) -> list[list[Part]]:
+        return [[self._part(each)] for each in pictures]
+
+    def _together(self, nodes: Sequence[ImageNode]) -> list[list[Part]]:
+        return [self._parts(node) for node in nodes]
 
     def _parts(self, node: ImageNode) -> list[Part]:
         # resolve_image() would download the URL here; the service can fetch it itself.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any, Generic
 
@@ -14,6 +15,7 @@ from pydantic_core import from_json
 from doubao_core import ResponseError
 
 _SHOWN = 200
+_DECODER = json.JSONDecoder()
 _REASONS = {
     "length": "it was cut at the token limit: raise max_tokens or max_completion_tokens",
     "content_filter": "the content filter ended it",
@@ -96,21 +98,15 @@ def _text(response: ChatResponse) -> str:
 
 
 def _json(text: str) -> str:
-    """Cut the object out of prose or a code fence around it."""
+    """Cut the first object out of prose or a code fence around it; it may be half-written."""
     begin = text.find("{")
     if begin < 0:
         return text
-    end = text.rfind("}")
-    # While the answer is coming in there may be no end yet, or that of an inner object.
-    return text[begin : end + 1] if _is_json(text[begin : end + 1]) else text[begin:]
-
-
-def _is_json(text: str) -> bool:
     try:
-        from_json(text)
+        end = _DECODER.raw_decode(text, begin)[1]
     except ValueError:
-        return False
-    return True
+        return text[begin:]
+    return text[begin:end]
 
 
 def _partial(text: str) -> Any:

@@ -6,6 +6,7 @@ first block's ``result`` is everything for the program: paths, URLs, sizes, usag
 # LlamaIndex finds the `ctx` parameter by its evaluated annotation, so annotations are not strings
 # in this module (no `from __future__ import annotations`).
 
+import asyncio
 import logging
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import aclosing, closing, contextmanager
@@ -27,8 +28,6 @@ OnProgress: TypeAlias = Callable[[str, float], None]
 Shown: TypeAlias = Literal["image", "video"]
 Block: TypeAlias = TextBlock | ImageBlock | VideoBlock
 
-IMAGE_MODEL = "doubao-seedream-5-0-260128"
-VIDEO_MODEL = "doubao-seedance-2-0-260128"
 
 _SHOW_IMAGES: tuple[Shown, ...] = ("image",)
 _LOG = logging.getLogger(__name__)
@@ -118,8 +117,8 @@ class DoubaoToolSpec(BaseToolSpec):
     def __init__(
         self,
         *,
-        image_model: str = IMAGE_MODEL,
-        video_model: str = VIDEO_MODEL,
+        image_model: str = studio.IMAGE_MODEL,
+        video_model: str = studio.VIDEO_MODEL,
         output_dir: str | Path = "doubao_media",
         allowed_folders: Sequence[str | Path] = (),
         fixed: Mapping[str, Mapping[str, Any]] | None = None,
@@ -236,7 +235,8 @@ class DoubaoToolSpec(BaseToolSpec):
     ) -> list[Block]:
         """Make a picture from a description, or edit pictures; returns file names. Costs money."""
         with _told():
-            order = self._image_order(locals())
+            # Naming a file as a reference reads it.
+            order = await asyncio.to_thread(self._image_order, locals())
             return self._shown(await self._async_pictures.images(order))
 
     def generate_video(
@@ -279,7 +279,8 @@ class DoubaoToolSpec(BaseToolSpec):
     ) -> list[Block]:
         """Make a short video; takes minutes and costs money; returns file name and task id."""
         with _told():
-            async with aclosing(self._async_films.video(self._video_order(locals()))) as steps:
+            order = await asyncio.to_thread(self._video_order, locals())
+            async with aclosing(self._async_films.video(order)) as steps:
                 async for step in steps:
                     if isinstance(step, VideoResult):
                         return self._shown(step)
@@ -295,6 +296,14 @@ class DoubaoToolSpec(BaseToolSpec):
         """Look up a video by the task id that generate_video gave, and fetch it when it is done."""
         with _told():
             return self._shown(await self._async_films.check(self._task_id(task_id)))
+
+    def close(self) -> None:
+        """Close the blocking client's connections; the next request opens new ones."""
+        self._client.close()
+
+    async def aclose(self) -> None:
+        """Close the running event loop's connections; the next request opens new ones."""
+        await self._async_client.aclose()
 
     def _image_order(self, given: Mapping[str, Any]) -> studio.ImageOrder:
         return self._image_rules.order(self._parsed(studio.ImageArguments, "generate_image", given))

@@ -18,11 +18,14 @@ from doubao_core.studio.arguments import (
 from doubao_core.studio.drive import AsyncStudio, Desk, Studio
 from doubao_core.studio.explain import explained
 from doubao_core.studio.image import ImageOrder, ImageRules
+from doubao_core.studio.models import IMAGE_MODEL, VIDEO_MODEL
 from doubao_core.studio.references import References
 from doubao_core.studio.results import ImageResult, MadeImage, Progress, VideoResult
 from doubao_core.studio.video import VideoOrder, VideoRules
 
 __all__ = [
+    "IMAGE_MODEL",
+    "VIDEO_MODEL",
     "Allowance",
     "Arguments",
     "AsyncStudio",

@@ -5,7 +5,7 @@ They take what models write: numbers as strings, and empty strings or ``null`` f
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
@@ -98,8 +98,12 @@ class TaskArguments(Arguments):
     task_id: str = Field(description="Task id as generate_video gave it, such as cgt-….")
 
 
-def without(arguments: type[Arguments], fixed: Collection[str]) -> type[Arguments]:
-    """Give *arguments* without those that a developer fixed, for the schema a model sees."""
+def without(arguments: type[Arguments], fixed: Mapping[str, Any]) -> type[Arguments]:
+    """Give *arguments* without those that a developer fixed, for the schema a model sees.
+
+    Raises:
+        ConfigError: What is fixed is no argument, or has a value that it cannot have.
+    """
     if unknown := sorted(set(fixed) - arguments.model_fields.keys()):
         raise ConfigError(
             f"fixed= names no argument of this tool: {', '.join(unknown)}; it has "
@@ -107,12 +111,23 @@ def without(arguments: type[Arguments], fixed: Collection[str]) -> type[Argument
         )
     if not fixed:
         return arguments
+    for name, value in fixed.items():
+        _check_value(arguments, name, value)
     shown: dict[str, Any] = {
         name: (info.rebuild_annotation(), info)
         for name, info in arguments.model_fields.items()
         if name not in fixed
     }
     return create_model(arguments.__name__, __base__=Arguments, __doc__=arguments.__doc__, **shown)
+
+
+def _check_value(arguments: type[Arguments], name: str, value: Any) -> None:
+    try:
+        arguments.__pydantic_validator__.validate_assignment(
+            arguments.model_construct(), name, value
+        )
+    except ValidationError as error:
+        raise ConfigError(f"fixed= has a wrong value for {name}: {value!r}") from error
 
 
 def parsed(arguments: type[A], given: Mapping[str, Any], fixed: Mapping[str, Any]) -> A:

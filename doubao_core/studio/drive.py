@@ -12,6 +12,7 @@ import glob
 import logging
 import time
 from collections.abc import AsyncGenerator, Generator
+from contextlib import aclosing, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,8 +30,9 @@ from doubao_core.errors import (
     Timeout,
 )
 from doubao_core.studio.allowance import Allowance
+from doubao_core.studio.explain import reason
 from doubao_core.studio.image import ImageOrder
-from doubao_core.studio.results import ImageResult, MadeImage, Progress, VideoResult, quoted
+from doubao_core.studio.results import ImageResult, MadeImage, Progress, VideoResult
 from doubao_core.studio.video import VideoOrder
 
 _LOG = logging.getLogger(__name__)
@@ -76,7 +78,7 @@ class Studio:
 
     def _saved(self, image: Image) -> MadeImage:
         if image.error is not None:
-            return _failed(image)
+            return _failed(image, image.error)
         try:
             if image.b64_json is not None:
                 return _made(image, _decoded(image.b64_json, self._desk.output_dir))
@@ -98,26 +100,27 @@ class Studio:
                 model=order.model, content=order.content, **order.options
             )
         started = time.monotonic()
+        problem = None
         try:
-            yield Progress(task_id=task.id, status=task.status, seconds=0.0)
-            problem = None
-            try:
-                for state in self._client.watch_video(
-                    task.id,
-                    poll_interval=self._desk.poll_interval,
-                    wait_timeout=self._desk.wait_timeout,
-                ):
+            yield _progress(task, started)
+            with closing(self._watched(task)) as states:
+                for state in states:
                     task = state
-                    yield Progress(
-                        task_id=task.id, status=task.status, seconds=time.monotonic() - started
-                    )
-            except DoubaoError as error:
-                # The task was accepted: a look-up that fails must not lose it.
-                problem = _unseen(error)
+                    yield _progress(task, started)
+        except DoubaoError as error:
+            # The task was accepted: a look-up that fails must not lose it.
+            problem = _unseen(error)
         except BaseException:
             self._withdraw(task)
             raise
         yield self._result(task.checked(), time.monotonic() - started, problem)
+
+    def _watched(self, task: VideoTask) -> Generator[VideoTask]:
+        return self._client.watch_video(
+            task.id,
+            poll_interval=self._desk.poll_interval,
+            wait_timeout=self._desk.wait_timeout,
+        )
 
     def check(self, task_id: str) -> VideoResult:
         """Look a task up once, and save its film if it has one.
@@ -135,7 +138,7 @@ class Studio:
             if task.last_frame_url:
                 found["last_frame"] = self._kept(task.last_frame_url, _last_frame(task))
         except DoubaoError as error:
-            problem = f"The download failed: {quoted(error.message)}."
+            problem = f"The download failed: {reason(error)}."
         return _video_result(task, seconds, problem, **found)
 
     def _kept(self, url: str, name: str) -> media.Saved:
@@ -178,7 +181,7 @@ class AsyncStudio:
 
     async def _saved(self, image: Image) -> MadeImage:
         if image.error is not None:
-            return _failed(image)
+            return _failed(image, image.error)
         try:
             if image.b64_json is not None:
                 folder = self._desk.output_dir
@@ -194,25 +197,26 @@ class AsyncStudio:
         """
         task = await self._submitted(order)
         started = time.monotonic()
+        problem = None
         try:
-            yield Progress(task_id=task.id, status=task.status, seconds=0.0)
-            problem = None
-            try:
-                async for state in self._client.watch_video(
-                    task.id,
-                    poll_interval=self._desk.poll_interval,
-                    wait_timeout=self._desk.wait_timeout,
-                ):
+            yield _progress(task, started)
+            async with aclosing(self._watched(task)) as states:
+                async for state in states:
                     task = state
-                    yield Progress(
-                        task_id=task.id, status=task.status, seconds=time.monotonic() - started
-                    )
-            except DoubaoError as error:
-                problem = _unseen(error)
+                    yield _progress(task, started)
+        except DoubaoError as error:
+            problem = _unseen(error)
         except BaseException:
             await self._withdraw(task)
             raise
         yield await self._result(task.checked(), time.monotonic() - started, problem)
+
+    def _watched(self, task: VideoTask) -> AsyncGenerator[VideoTask]:
+        return self._client.watch_video(
+            task.id,
+            poll_interval=self._desk.poll_interval,
+            wait_timeout=self._desk.wait_timeout,
+        )
 
     async def _submitted(self, order: VideoOrder) -> VideoTask:
         with self._allowance.spent():
@@ -241,11 +245,12 @@ class AsyncStudio:
             if task.last_frame_url:
                 found["last_frame"] = await self._kept(task.last_frame_url, _last_frame(task))
         except DoubaoError as error:
-            problem = f"The download failed: {quoted(error.message)}."
+            problem = f"The download failed: {reason(error)}."
         return _video_result(task, seconds, problem, **found)
 
     async def _kept(self, url: str, name: str) -> media.Saved:
-        return _already(self._desk.output_dir, name) or await self._fetched(url, name)
+        found = await asyncio.to_thread(_already, self._desk.output_dir, name)
+        return found or await self._fetched(url, name)
 
     async def _fetched(self, url: str, name: str) -> media.Saved:
         for attempt in range(1, _DOWNLOADS + 1):
@@ -289,14 +294,12 @@ def _made(image: Image, saved: media.Saved) -> MadeImage:
     )
 
 
-def _failed(image: Image) -> MadeImage:
-    return MadeImage(
-        index=image.index, error=f"{quoted(image.error.message if image.error else '')}."
-    )
+def _failed(image: Image, error: DoubaoError) -> MadeImage:
+    return MadeImage(index=image.index, error=f"{reason(error)}.")
 
 
 def _unsaved(image: Image, error: DoubaoError) -> MadeImage:
-    said = f"Saving failed: {quoted(error.message)}."
+    said = f"Saving failed: {reason(error)}."
     return MadeImage(index=image.index, url=image.url, size=image.size, error=said)
 
 
@@ -338,8 +341,13 @@ def _last_frame(task: VideoTask) -> str:
     return f"{task.id}-last"
 
 
+def _progress(task: VideoTask, started: float) -> Progress:
+    seconds = time.monotonic() - started
+    return Progress(task_id=task.id, status=task.status, seconds=seconds)
+
+
 def _unseen(error: DoubaoError) -> str:
-    return f"Its state could not be read: {quoted(error.message)}."
+    return f"Its state could not be read: {reason(error)}."
 
 
 def _already(folder: Path, name: str) -> media.Saved | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from doubao_core.errors import (
     AmbiguousSubmit,
     AuthenticationError,
@@ -17,8 +19,8 @@ from doubao_core.errors import (
     RequestError,
     classify,
 )
-from doubao_core.studio.results import quoted
 
+_LONGEST = 300
 _LOST = (
     "The answer to a paid request was lost, so it may or may not have been accepted and charged. "
     "Do not send it again by yourself: tell the user, who can look it up."
@@ -49,4 +51,10 @@ def explained(error: DoubaoError) -> str:
         kind = type(error)
     advice = next(text for cause, text in _ADVICE if issubclass(kind, cause))
     code = f" [{error.code}]" if error.code else ""
-    return f"{advice} In detail{code}: {quoted(error.message)}."
+    return f"{advice} In detail{code}: {reason(error)}."
+
+
+def reason(error: DoubaoError) -> str:
+    """Give the message of *error*, shortened; the service's words marked: a model must not obey."""
+    message = textwrap.shorten(error.message, _LONGEST, placeholder="…")
+    return f'the service said "{message}"' if error.body is not None or error.code else message

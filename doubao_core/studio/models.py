@@ -11,6 +11,10 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+IMAGE_MODEL = "doubao-seedream-5-0-260128"
+"""What the tools use if they are not told; Volcengine's name, BytePlus has others."""
+VIDEO_MODEL = "doubao-seedance-2-0-260128"
+"""Likewise."""
 RATIOS = ("16:9", "4:3", "1:1", "3:4", "9:16", "21:9")
 """Ratios of films; ``adaptive`` follows the first picture or the prompt (ark.md 15.1)."""
 MOST_GROUP = 15

@@ -35,7 +35,17 @@ class References:
         """
         if name.startswith(_ASSET) and not self.assets:
             raise ConfigError(f"{name[:80]!r} cannot be used for pictures: pass an https URL")
+        try:
+            return media.as_url(self._source(name), roots=(self.output_dir, *self.allowed_folders))
+        except ConfigError:
+            raise
+        except (OSError, RuntimeError, ValueError) as error:
+            # What a model writes need not be a possible path: too long, with a NUL, of no user.
+            raise ConfigError(
+                f"{name[:80]!r} is neither a URL nor the name of a file: pass an https URL or the "
+                "file name of an earlier result"
+            ) from error
+
+    def _source(self, name: str) -> str | Path:
         earlier = self.output_dir / name
-        known = "/" not in name and "\\" not in name and earlier.is_file()
-        source = earlier if known else name
-        return media.as_url(source, roots=(self.output_dir, *self.allowed_folders))
+        return earlier if earlier.name == name and earlier.is_file() else name

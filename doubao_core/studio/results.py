@@ -6,13 +6,10 @@ and task ids, never URLs: a signed URL that a model must copy comes out wrong.
 
 from __future__ import annotations
 
-import textwrap
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from doubao_core.operation import JSON
-
-_LONGEST_QUOTE = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,11 +146,6 @@ class Progress:
     task_id: str
     status: str
     seconds: float
-
-
-def quoted(said: str) -> str:
-    """Mark a text of the service as its words, and shorten it: a model must not obey it."""
-    return f'the service said "{textwrap.shorten(said, _LONGEST_QUOTE, placeholder="…")}"'
 
 
 def _count(number: int, noun: str) -> str:

@@ -47,6 +47,8 @@ class VideoRules:
             ConfigError: The model or the developer does not allow it; the text says what is.
         """
         limits = video_model(self.model)
+        if not wanted.prompt.strip():
+            raise ConfigError("prompt is empty: say what happens in the video")
         _check_modes(wanted)
         self._check_duration(wanted.duration, limits)
         if limits is not None:

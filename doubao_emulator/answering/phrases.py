@@ -21,7 +21,6 @@ class Phrases:
     attached: str
     computed: str
     tool_said: str
-    will_call: str
     separator: str
     think_question: str
     think_passages: str
@@ -43,9 +42,8 @@ ENGLISH = Phrases(
     attached="You attached {}.",
     computed="{} = {}",
     tool_said="{}: {}",
-    will_call="Let me call {}.",
     separator=" ",
-    think_question="The user asks: {}",
+    think_question="The user asks: “{}”.",
     think_passages=" I compared {} sentences of the context with it; the best ones share: {}.",
     think_nothing=" No sentence of the context shares its words, so I should say so.",
     think_tools=" The request asks for what {} offers, so I call it.",
@@ -63,9 +61,8 @@ CHINESE = Phrases(
     attached="你附上了{}。",
     computed="{} = {}",
     tool_said="{}：{}",
-    will_call="我来调用 {}。",
     separator="",
-    think_question="用户问：{}",
+    think_question="用户问：“{}”。",
     think_passages="我把资料中的{}个句子与问题比较，最相关的句子都提到：{}。",
     think_nothing="资料中没有相关的句子，应当如实说明。",
     think_tools="这个请求需要 {} 的能力，所以调用它。",

@@ -38,7 +38,10 @@ def compose(request: ChatRequest) -> Reply:
         or _text_reply(request.messages, reading)
     )
     content = _continued(reply.content, request.messages)
-    return Reply(content=content, reasoning=thought + reply.reasoning, calls=reply.calls)
+    # Little effort is spent on the conclusion alone.
+    short = request.effort == "low" and reply.reasoning
+    reasoning = reply.reasoning.strip() if short else thought + reply.reasoning
+    return Reply(content=content, reasoning=reasoning, calls=reply.calls)
 
 
 def _tool_reply(request: ChatRequest, reading: Reading) -> Reply | None:

@@ -32,7 +32,7 @@ def sentence(error: BaseException) -> str:
         return f"the service cannot be reached, check the network: {cause}"
     if isinstance(cause, ModuleNotFoundError):
         return f'{cause}; install it with: pip install "doubao-integrations[all]"'
-    if isinstance(cause, EXPECTED):
+    if isinstance(cause, (*EXPECTED, ImportError)):
         return str(cause)
     return f"this was not foreseen, please report it: {type(error).__name__}: {error}"
 

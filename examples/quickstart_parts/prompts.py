@@ -37,5 +37,6 @@ def illustration_task(question: str, answer: str) -> str:
     """Ask the agent for its picture and its film."""
     return (
         f"Use search_documents to look up: {question}\nThen use generate_image to draw it, and "
-        f"then use generate_video to film it.\n\nThe reader already knows this answer: {answer}"
+        f"then use generate_video to make a short film of the same scene.\n\n"
+        f"The reader already knows this answer: {answer}"
     )

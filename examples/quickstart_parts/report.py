@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from quickstart_parts import page
@@ -20,23 +21,30 @@ def prepare(folder: Path) -> None:
         BadInput: They cannot.
     """
     trial = folder / ".quickstart-trial"
-    try:
+    with _writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         trial.touch()
         trial.unlink()
-    except OSError as error:
-        raise BadInput(
-            f"cannot write into {str(folder)!r} ({error.strerror}): choose a folder with --out"
-        ) from error
 
 
 def write(results: Sequence[Result], service: Service, folder: Path) -> Path:
     """Write all three files and give back the page."""
-    (folder / "answer.md").write_text(_markdown(results, service, folder), encoding="utf-8")
-    (folder / "answer.json").write_text(_json(results, service, folder), encoding="utf-8")
     index = folder / "index.html"
-    index.write_text(page.render(results, service, folder), encoding="utf-8")
+    with _writing(folder):
+        (folder / "answer.md").write_text(_markdown(results, service, folder), encoding="utf-8")
+        (folder / "answer.json").write_text(_json(results, service, folder), encoding="utf-8")
+        index.write_text(page.render(results, service, folder), encoding="utf-8")
     return index
+
+
+@contextmanager
+def _writing(folder: Path) -> Generator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise BadInput(
+            f"cannot write into {str(folder)!r} ({error.strerror}): choose a folder with --out"
+        ) from error
 
 
 def _markdown(results: Sequence[Result], service: Service, folder: Path) -> str:

@@ -35,16 +35,17 @@ MOST_STEPS = 30
 def run(result: Result, sections: Sequence[Section], service: Service, folder: Path | None) -> None:
     """Fill in *result*; with a *folder*, also have a picture and a video made and put there."""
     embeddings = DoubaoEmbeddings(model=service.embedding, provider=service.provider)
-    store = InMemoryVectorStore(embeddings)
-    store.add_documents(_split(sections))
-    result.sources = _search(store, result.question)
-    result.used("search", service.embedding, embeddings.usage.prompt_tokens)
-
     model = ChatDoubao(model=service.chat, provider=service.provider)
-    _answer(result, model)
-    terminal.sources(result.sources)
-    if folder is not None:
-        asyncio.run(_illustrate(result, model, store, service, folder))
+    try:
+        store = InMemoryVectorStore(embeddings)
+        store.add_documents(_split(sections))
+        result.sources = _search(store, result.question)
+        _answer(result, model)
+        terminal.sources(result.sources)
+        if folder is not None:
+            asyncio.run(_illustrate(result, model, store, service, folder))
+    finally:
+        result.used("embeddings", service.embedding, embeddings.usage.prompt_tokens)
 
 
 def _split(sections: Sequence[Section]) -> list[Document]:

@@ -28,22 +28,27 @@ MOST_STEPS = 30
 def run(result: Result, sections: Sequence[Section], service: Service, folder: Path | None) -> None:
     """Fill in *result*; with a *folder*, also have a picture and a video made and put there."""
     embeddings = DoubaoEmbedding(model_name=service.embedding, provider=service.provider)
-    index = VectorStoreIndex.from_documents(
-        [
-            Document(text=each.text, metadata={"file": each.file, "place": each.place})
-            for each in sections
-        ],
-        transformations=[SentenceSplitter(chunk_size=CHUNK_TOKENS, chunk_overlap=CHUNK_OVERLAP)],
-        embed_model=embeddings,
-    )
-    result.sources = _search(index, result.question)
-    result.used("search", service.embedding, embeddings.usage.prompt_tokens)
-
     model = Doubao(model=service.chat, provider=service.provider)
-    _answer(result, model)
-    terminal.sources(result.sources)
-    if folder is not None:
-        asyncio.run(_illustrate(result, model, index, service, folder))
+    try:
+        index = _index(sections, embeddings)
+        result.sources = _search(index, result.question)
+        _answer(result, model)
+        terminal.sources(result.sources)
+        if folder is not None:
+            asyncio.run(_illustrate(result, model, index, service, folder))
+    finally:
+        result.used("embeddings", service.embedding, embeddings.usage.prompt_tokens)
+
+
+def _index(sections: Sequence[Section], embeddings: DoubaoEmbedding) -> VectorStoreIndex:
+    documents = [
+        Document(text=each.text, metadata={"file": each.file, "place": each.place})
+        for each in sections
+    ]
+    splitter = SentenceSplitter(chunk_size=CHUNK_TOKENS, chunk_overlap=CHUNK_OVERLAP)
+    return VectorStoreIndex.from_documents(
+        documents, transformations=[splitter], embed_model=embeddings
+    )
 
 
 def _search(index: VectorStoreIndex, query: str) -> list[Source]:

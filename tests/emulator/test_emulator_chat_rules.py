@@ -277,6 +277,11 @@ REFUSED = [
         "InvalidParameter.UnsupportedParameter",
         "tools",
     ),
+    (
+        {"model": "doubao-seed-translation-250915", "max_completion_tokens": 100},
+        "InvalidParameter.UnsupportedParameter",
+        "max_completion_tokens",
+    ),
     # Structured output.
     ({"response_format": {"type": "xml"}}, "InvalidParameter", "response_format.type"),
     ({"response_format": {}}, "MissingParameter", "response_format.type"),
@@ -441,6 +446,16 @@ def test_efforts_are_mapped_as_each_model_does(model, default, mapped):
     ]
     wanted = [default, *(level.strip() for level in mapped.split(","))]
     assert decided == [(bool(level), level) for level in wanted]
+
+
+def test_less_effort_means_shorter_thoughts(post):
+    spent = [
+        post(reasoning_effort=effort).json()["usage"]["completion_tokens_details"]
+        for effort in ("minimal", "low", "high")
+    ]
+    thought = [details["reasoning_tokens"] for details in spent]
+    assert thought[0] == 0
+    assert 0 < thought[1] < thought[2]
 
 
 def test_auto_thinks_only_about_hard_questions(post):

@@ -7,6 +7,7 @@ import copy
 import inspect
 import logging
 import pickle
+import time
 from typing import Any
 
 import pytest
@@ -332,7 +333,9 @@ async def test_cancelling_the_call_cancels_a_queued_task(films, emulator, progre
     progress(AfterSeconds(3600))
     tool = films()
     running = asyncio.ensure_future(tool.ainvoke(FILM))
+    deadline = time.monotonic() + 5
     while len(emulator.requests) < 3:
+        assert time.monotonic() < deadline, "waited in vain"
         await asyncio.sleep(0.005)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -1,0 +1,271 @@
+"""A ``Doubao`` object: made anywhere, copied, pickled, stored, watched; it never shows its key."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import json
+import logging
+import pickle
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import pytest
+from llama_index.core import Settings
+from llama_index.core.base.llms.types import ChatMessage, MessageRole
+from llama_index.core.callbacks import CallbackManager, TokenCountingHandler
+from llama_index.core.instrumentation.event_handlers import BaseEventHandler
+from llama_index.core.rate_limiter import TokenBucketRateLimiter
+from llama_index_instrumentation import get_dispatcher
+from pydantic import SecretStr, ValidationError
+
+from llamaindex_doubao import Doubao
+
+HI = [ChatMessage(content="hi")]
+KEY = "sk-very-secret"
+HEADER = "header-secret"
+
+
+@pytest.fixture
+def used(make_llm) -> Doubao:
+    """An object with a key and headers, which has made a request."""
+    llm = make_llm(api_key=KEY, default_headers={"X-Team": HEADER}, thinking="disabled", timeout=9)
+    llm.chat(HI)
+    return llm
+
+
+def test_a_pickle_of_a_used_object_works_again_without_its_key(used, monkeypatch, emulator, caplog):
+    data = pickle.dumps(used)
+    assert KEY.encode() not in data
+    copied = pickle.loads(data)  # noqa: S301
+    monkeypatch.setenv("ARK_API_KEY", "key-of-the-worker")
+    copied.chat(HI)
+    assert emulator.requests[-1].headers["authorization"] == "Bearer key-of-the-worker"
+    assert emulator.requests[-1].headers["x-team"] == HEADER
+    assert copied.to_dict() == used.to_dict()
+    assert not caplog.records
+
+
+def test_pickling_takes_nothing_from_the_object(used, caplog):
+    limiter = TokenBucketRateLimiter(requests_per_minute=600)
+    used.rate_limiter = limiter
+    with caplog.at_level(logging.WARNING):
+        copied = pickle.loads(pickle.dumps(used))  # noqa: S301
+    assert used.rate_limiter is limiter
+    assert copied.rate_limiter is None
+    assert "rate_limiter" in caplog.text
+
+
+async def test_a_deep_copy_of_a_used_object_works_and_keeps_key_and_callbacks(used, emulator):
+    await used.achat(HI)
+    used.rate_limiter = TokenBucketRateLimiter(requests_per_minute=600)
+    copied = copy.deepcopy(used)
+    copied.additional_kwargs["seed"] = 1
+    await copied.achat(HI)
+    assert emulator.requests[-1].headers["authorization"] == f"Bearer {KEY}"
+    assert copied.callback_manager is used.callback_manager
+    assert copied.rate_limiter is used.rate_limiter
+    assert used.additional_kwargs == {}
+
+
+def test_an_injected_client_is_used_shared_by_copies_and_not_pickled(make_llm):
+    seen = []
+    with httpx.Client(event_hooks={"request": [seen.append]}) as client:
+        llm = make_llm(http_client=client)
+        copy.deepcopy(llm).chat(HI)
+        assert len(seen) == 1
+        with pytest.raises(TypeError, match="injected http_client"):
+            pickle.dumps(llm)
+        assert llm.http_client is client
+
+
+def test_a_dict_has_no_secrets_and_makes_the_same_object(used, emulator):
+    stored = json.dumps(used.to_dict())
+    assert KEY not in stored
+    assert HEADER not in stored
+    data = json.loads(stored)
+    copied = Doubao.from_dict(data, api_key="another")
+    assert data == json.loads(stored)
+    assert (copied.thinking, copied.timeout, copied.model) == ("disabled", 9, used.model)
+    copied.chat(HI)
+    assert emulator.requests[-1].headers["authorization"] == "Bearer another"
+    assert all(type(value).__module__ == "builtins" for value in used.to_dict().values())
+
+
+@pytest.mark.parametrize("key", [KEY, SecretStr(KEY), lambda: KEY], ids=["str", "secret", "call"])
+def test_no_text_of_the_object_shows_the_key(make_llm, emulator, key):
+    llm = make_llm(api_key=key, default_headers={"X-Team": HEADER})
+    llm.chat(HI)
+    assert emulator.requests[-1].headers["authorization"] == f"Bearer {KEY}"
+    shown = f"{llm!r}{llm}{llm.model_dump()}{llm.to_json()}{llm.to_payload()}{vars(llm)['api_key']}"
+    assert KEY not in shown
+    assert HEADER not in shown
+
+
+def test_a_misspelt_argument_is_refused_without_showing_it():
+    with pytest.raises(ValidationError, match="apikey") as caught:
+        Doubao(model="m", apikey=KEY)
+    assert KEY not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"provider": "nope"},
+        {"base_url": "ftp://x"},
+        {"timeout": 0},
+        {"max_retries": -1},
+        {"thinking": "perhaps"},
+        {"max_tokens": 1, "max_completion_tokens": 1},
+    ],
+)
+def test_a_wrong_argument_is_refused_when_the_object_is_made(wrong):
+    with pytest.raises(ValueError) as caught:
+        Doubao(model="m", api_key=KEY, **wrong)
+    assert KEY not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["api_key", "base_url", "timeout", "http_client"])
+def test_a_connection_cannot_be_changed_behind_the_clients_back(used, name):
+    with pytest.raises(ValidationError, match="frozen"):
+        setattr(used, name, None)
+
+
+def test_models_and_callbacks_can_be_changed(used, sent):
+    used.model = "doubao-seed-2-0-lite-260215"
+    used.callback_manager = CallbackManager([])
+    used.temperature = 0.3
+    used.chat(HI)
+    assert (sent()[-1]["model"], sent()[-1]["temperature"]) == (used.model, 0.3)
+
+
+@pytest.mark.parametrize(
+    ("fields", "window", "output", "tools"),
+    [
+        ({"model": "doubao-seed-2-1-pro-260915"}, 1_048_576, -1, True),
+        ({"model": "doubao-seed-2-0-lite-260215", "max_tokens": 500}, 262_144, 500, True),
+        ({"model": "doubao-seed-translation-250915"}, 4096, -1, False),
+        ({"model": "ep-20260101000000-abcde", "max_completion_tokens": 9}, 131_072, 9, True),
+        ({"model": "of-next-year"}, 131_072, -1, True),
+        ({"model": "of-next-year", "context_window": 1000, "max_tokens": 5000}, 1000, 500, True),
+        ({"model": "m", "is_function_calling_model": False}, 131_072, -1, False),
+    ],
+)
+def test_metadata_is_there_for_any_model_without_a_request(fields, window, output, tools):
+    metadata = Doubao(**fields).metadata
+    assert (metadata.context_window, metadata.num_output) == (window, output)
+    assert (metadata.is_function_calling_model, metadata.is_chat_model) == (tools, True)
+    assert (metadata.model_name, metadata.system_role) == (fields["model"], MessageRole.SYSTEM)
+    assert Doubao.class_name() == "Doubao"
+
+
+def test_it_serves_several_event_loops_one_after_another(used):
+    async def ask() -> str:
+        return str(await used.acomplete("hi"))
+
+    assert len({asyncio.run(ask()) for _ in range(3)}) == 1
+
+
+async def test_blocking_calls_work_inside_a_loop_and_from_threads(used):
+    assert used.complete("hi").text
+    with ThreadPoolExecutor(4) as pool:
+        assert len(set(pool.map(lambda _: used.complete("hi").text, range(8)))) == 1
+
+
+async def test_it_closes_its_connections_and_opens_new_ones(make_llm):
+    with make_llm() as llm:
+        llm.chat(HI)
+    assert llm.chat(HI).message.content
+    async with make_llm() as llm:
+        await llm.achat(HI)
+    assert (await llm.achat(HI)).message.content
+    await llm.aclose()
+
+
+async def test_a_cancelled_call_leaves_a_usable_object(emulator, make_llm):
+    llm = make_llm()
+    with emulator.fault("stall"):
+        task = asyncio.create_task(llm.achat(HI))
+        while not emulator.requests:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert (await llm.achat(HI)).message.content
+
+
+class _Recorder(BaseEventHandler):
+    events: list[Any]
+
+    def handle(self, event: Any, **_: Any) -> None:
+        self.events.append(event)
+
+
+@pytest.fixture
+def recorded():
+    """Events of LlamaIndex's instrumentation, as they happen."""
+    recorder, root = _Recorder(events=[]), get_dispatcher()
+    root.add_event_handler(recorder)
+    yield recorder.events
+    root.event_handlers.remove(recorder)
+
+
+async def _use(llm: Doubao, method: str) -> None:
+    argument: Any = "hi" if "complete" in method else HI
+    result = getattr(llm, method)(argument, temperature=0.5)
+    if method.startswith("a"):
+        result = await result
+    if "astream" in method:
+        assert [each async for each in result]
+    elif "stream" in method:
+        assert list(result)
+
+
+@pytest.mark.parametrize("prefix", ["", "a", "stream_", "astream_"])
+@pytest.mark.parametrize("kind", ["chat", "complete"])
+async def test_events_happen_exactly_once_and_hold_no_secrets(make_llm, recorded, kind, prefix):
+    counter = TokenCountingHandler(tokenizer=str.split)
+    llm = make_llm(api_key=KEY, callback_manager=CallbackManager([counter]))
+    await _use(llm, prefix + kind)
+    names = [event.class_name() for event in recorded]
+    family = {"chat": "LLMChat", "complete": "LLMCompletion"}[kind]
+    ends = [name for name in names if not name.endswith("InProgressEvent")]
+    assert ends == [f"{family}StartEvent", f"{family}EndEvent"]
+    assert any(name.endswith("InProgressEvent") for name in names) is ("stream" in prefix)
+    response = recorded[-1].response
+    assert counter.prompt_llm_token_count == response.raw["usage"]["prompt_tokens"]
+    assert counter.completion_llm_token_count == response.raw["usage"]["completion_tokens"]
+    assert len(counter.llm_token_counts) == 1
+    assert KEY not in "".join(event.model_dump_json() for event in recorded)
+
+
+async def test_one_permit_of_the_rate_limiter_is_taken_per_call(make_llm):
+    taken = []
+
+    class Limiter:
+        def acquire(self, num_tokens: int = 0) -> None:
+            taken.append("blocking")
+
+        async def async_acquire(self, num_tokens: int = 0) -> None:
+            taken.append("async")
+
+    llm = make_llm(rate_limiter=Limiter())
+    llm.chat(HI)
+    await llm.acomplete("hi")
+    assert taken == ["blocking", "async"]
+
+
+def test_settings_take_it(used, monkeypatch):
+    monkeypatch.setattr(Settings, "_llm", None)
+    monkeypatch.setattr(Settings, "_callback_manager", None)
+    Settings.llm = used
+    assert Settings.llm is used
+
+
+def test_making_one_reads_no_key_and_starts_nothing(monkeypatch):
+    threads = threading.active_count()
+    llm = Doubao(model="m", provider="emulator")
+    assert threading.active_count() == threads
+    assert llm.api_key.__class__.__name__ == "ApiKey"
