@@ -241,7 +241,8 @@ _BY_STATUS: dict[int, type[DoubaoError]] = {
 }
 # Overflow is also reported as a generic InvalidParameter with one of these texts (ark.md 2.2).
 _OVERFLOW_TEXT = re.compile(r"exceed(s|ed)? max message tokens", re.IGNORECASE)
-# The first status that means "the server's fault".
+# The first status that means "refused", and the first that means "the server's fault".
+_REFUSED = 400
 _SERVER_FAULT = 500
 
 
@@ -258,7 +259,9 @@ def classify(status: int | None, code: str | None, message: str) -> type[DoubaoE
         return ContextOverflow
     if status is not None and status >= _SERVER_FAULT:
         return ServerError
-    return _BY_STATUS.get(status or 400, RequestError)
+    # An error under HTTP 200, in a stream or in a task has no status of its own (ark.md 2.3).
+    refused = status if status is not None and status >= _REFUSED else _REFUSED
+    return _BY_STATUS.get(refused, RequestError)
 
 
 def from_payload(
