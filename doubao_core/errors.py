@@ -241,8 +241,9 @@ _BY_STATUS: dict[int, type[DoubaoError]] = {
 }
 # Overflow is also reported as a generic InvalidParameter with one of these texts (ark.md 2.2).
 _OVERFLOW_TEXT = re.compile(r"exceed(s|ed)? max message tokens", re.IGNORECASE)
-# The first status that means "refused", and the first that means "the server's fault".
+_OK = 200
 _REFUSED = 400
+# The first status that means "the server's fault".
 _SERVER_FAULT = 500
 
 
@@ -260,8 +261,9 @@ def classify(status: int | None, code: str | None, message: str) -> type[DoubaoE
     if status is not None and status >= _SERVER_FAULT:
         return ServerError
     # An error under HTTP 200, in a stream or in a task has no status of its own (ark.md 2.3).
-    refused = status if status is not None and status >= _REFUSED else _REFUSED
-    return _BY_STATUS.get(refused, RequestError)
+    if status is None or status == _OK:
+        status = _REFUSED
+    return _BY_STATUS.get(status, RequestError)
 
 
 def from_payload(
