@@ -219,68 +219,66 @@ def _images(model: str) -> list[Case]:
     ]
 
 
-def _videos(model: str) -> list[Case]:
-    text = [{"type": "text", "text": "A cat yawns"}]
-    film = {"costs": "1 film of 4 s in 480p"}
+_CAT = [{"type": "text", "text": "A cat yawns"}]
+_FILM = {"costs": "1 film of 4 s in 480p"}
 
+
+def _videos(model: str) -> list[Case]:
     def create(c: Any, _: float = 0.0) -> Any:
-        return c.create_video(model=model, content=text, resolution="480p", duration=4)
+        return c.create_video(model=model, content=_CAT, resolution="480p", duration=4)
 
     def watch(c: Any, poll: float) -> Any:
         *_, last = c.watch_video(create(c).id, poll_interval=poll)
         return last.checked()
 
-    def cancel(c: Any, _: float) -> Any:
-        task = create(c)
-        c.delete_video(task.id)
-        return c.get_video(task.id)
-
-    def delete_running(c: Any, _: float) -> Any:
-        task = create(c)
-        while c.get_video(task.id).status != "running":
-            pass
-        return c.delete_video(task.id)
-
     def listed(c: Any, _: float) -> Any:
         return c.list_videos(page_size=2, task_ids=[create(c).id])
 
+    def too_large(c: Any, _: float) -> Any:
+        return c.create_video(model=model, content=_CAT, resolution="4k")
+
+    failed: dict[str, Any] = {"error": JobFailed, "fault": "task_failed"}
+    unknown = "cgt-20260101000000-aaaaa"
     return [
-        Case(operation="videos.create", name="text", call=create, **film),
+        Case(operation="videos.create", name="text", call=create, **_FILM),
         Case(
-            operation="videos.create",
-            name="wrong-resolution",
-            call=lambda c, _: c.create_video(model=model, content=text, resolution="4k"),
-            error=InvalidRequest,
+            operation="videos.create", name="wrong-resolution", call=too_large, error=InvalidRequest
         ),
-        Case(operation="videos.get", name="until-succeeded", call=watch, **film),
-        Case(
-            operation="videos.get",
-            name="until-failed",
-            call=watch,
-            error=JobFailed,
-            fault="task_failed",
-        ),
+        Case(operation="videos.get", name="until-succeeded", call=watch, **_FILM),
+        Case(operation="videos.get", name="until-failed", call=watch, **failed),
         Case(
             operation="videos.get",
             name="unknown",
-            call=lambda c, _: c.get_video("cgt-20260101000000-aaaaa"),
+            call=lambda c, _: c.get_video(unknown),
             error=NotFound,
         ),
-        Case(operation="videos.list", name="one-task", call=listed, **film),
+        Case(operation="videos.list", name="one-task", call=listed, **_FILM),
         Case(
             operation="videos.list",
             name="page-too-large",
             call=lambda c, _: c.list_videos(page_size=501),
             error=InvalidRequest,
         ),
+        *_removals(create),
+    ]
+
+
+def _removals(create: Call) -> list[Case]:
+    def cancel(c: Any, poll: float) -> Any:
+        task = create(c, poll)
+        c.delete_video(task.id)
+        return c.get_video(task.id)
+
+    def delete_running(c: Any, poll: float) -> Any:
+        task = create(c, poll)
+        while c.get_video(task.id).status != "running":
+            pass
+        return c.delete_video(task.id)
+
+    running: dict[str, Any] = {"error": RequestError, "local": True}
+    return [
         Case(operation="videos.delete", name="queued", call=cancel, local=True),
-        Case(
-            operation="videos.delete",
-            name="running",
-            call=delete_running,
-            error=RequestError,
-            local=True,
-        ),
+        Case(operation="videos.delete", name="running", call=delete_running, **running),
     ]
 
 

@@ -40,12 +40,16 @@ def recorder(
         mode: vcrpy's record mode; by default nothing is recorded and nothing is sent.
     """
     places = dict(moves or {})
+
+    def clean(response: Mapping[str, Any]) -> dict[str, Any]:
+        return _clean_response(response, places, secret)
+
     tape = vcr.VCR(
         record_mode=mode,
         match_on=["method", "uri", "body"],
         serializer="readable",
         before_record_request=lambda request: _clean_request(request, places),
-        before_record_response=lambda response: _clean_response(response, places, secret),
+        before_record_response=None if mode == "none" else clean,
     )
     tape.register_serializer("readable", _Readable(source, secret))
     return tape
@@ -155,7 +159,7 @@ def _clean_request(request: Request, places: Mapping[str, str]) -> Request:
     kept = {
         name: value for name, value in request.headers.items() if name.lower() in REQUEST_HEADERS
     }
-    body = request.body
+    body = request.body or None
     if found := _BOUNDARY.search(kept.get("content-type", "")):
         # httpx draws a new one for each request.
         kept["content-type"] = "multipart/form-data; boundary=boundary"

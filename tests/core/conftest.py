@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,6 +19,9 @@ from hypothesis import settings
 
 from doubao_core import AsyncClient, Client, DoubaoError, retry
 from doubao_core.operation import Emit, Reply, Send, Wait
+
+# Where the recorder of the cassettes is.
+sys.path.append(str(Path(__file__).parents[2] / "scripts"))
 
 settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
 settings.load_profile("repeatable")

@@ -13,10 +13,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, suppress
 
+import httpx
 import pytest
 
 from doubao_core import AsyncClient, Client, ConfigError
-from doubao_core.pools import KEEP_ALIVE_SECONDS, FreeListPool
+from doubao_core.pools import KEEP_ALIVE_SECONDS, FreeListPool, environment_proxy
 
 CHAT = {
     "model": "doubao-seed-2-1-pro-260915",
@@ -165,6 +166,7 @@ def test_one_async_client_serves_one_event_loop_after_another(emulator, key):
 
     runs = [asyncio.run(main()) for _ in range(3)]
     assert runs[0] == runs[1] == runs[2]
+    assert len(client._transport._pools._lifetimes) == 1, "closed loops are not kept"
     gc.collect()
     wait_until(lambda: emulator.connections == 0)
 
@@ -339,14 +341,30 @@ def test_every_spelling_of_the_proxy_variable_counts(make_client, relay, monkeyp
     assert relay.targets == ["ark.invalid"]
 
 
-def test_a_host_that_needs_no_proxy_gets_none(client, relay, monkeypatch):
+def test_no_proxy_stands_before_a_server_of_this_machine(client, relay, monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", relay.url)
-    monkeypatch.setenv("NO_PROXY", "example.com,127.0.0.1")
     client.chat(**CHAT)
     assert relay.accepted == 0
 
 
-def test_a_proxy_of_a_kind_that_cannot_be_used_says_so(client, monkeypatch):
+@pytest.mark.parametrize(
+    ("url", "proxy"),
+    [
+        ("http://ark.example/x", "http://proxy.example:1"),
+        ("https://ark.example/x", "http://secure.example:2"),
+        ("http://inner.example/x", None),
+        ("http://deep.inner.example/x", None),
+        ("http://127.0.0.1:80/x", None),
+    ],
+)
+def test_the_environment_says_which_host_has_which_proxy(monkeypatch, url, proxy):
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy.example:1")
+    monkeypatch.setenv("HTTPS_PROXY", "secure.example:2")
+    monkeypatch.setenv("NO_PROXY", "inner.example")
+    assert environment_proxy(httpx.URL(url)) == proxy
+
+
+def test_a_proxy_of_a_kind_that_cannot_be_used_says_so(make_client, monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", "socks5://127.0.0.1:1")
     with pytest.raises(ConfigError, match="socks"):
-        client.chat(**CHAT)
+        make_client(base_url="http://ark.invalid/api/v3").chat(**CHAT)

@@ -210,6 +210,12 @@ STREAMS: dict[str, tuple[list[Any], str, str, list[Any]]] = {
         "",
         [],
     ),
+    "two different finish reasons": (
+        [event(opened()), event(call('{"city": "Paris"}', index=0)), CALLS, STOP],
+        "",
+        "",
+        PARIS,
+    ),
     "nothing": ([STOP], "", "", []),
 }
 
