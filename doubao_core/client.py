@@ -220,9 +220,11 @@ class Client(_Configured, Operations, SyncDriver):
             raise
 
     def _outcome(self, send: Send) -> Reply | DoubaoError:
+        started = monotonic()
         try:
             return self._transport.send(send)
         except DoubaoError as error:
+            error.elapsed = monotonic() - started
             return error
 
     def _stream(self, opening: Opening[T]) -> Generator[T]:
@@ -375,9 +377,11 @@ class AsyncClient(_Configured, Operations, AsyncDriver):
             raise
 
     async def _outcome(self, send: Send) -> Reply | DoubaoError:
+        started = monotonic()
         try:
             return await self._transport.send(send)
         except DoubaoError as error:
+            error.elapsed = monotonic() - started
             return error
 
     async def _stream(self, opening: Opening[T]) -> AsyncGenerator[T]:

@@ -48,10 +48,12 @@ class DoubaoError(Exception):
         gateway: Name of the provider, such as ``"ark"``.
         operation: Name of the operation, such as ``"chat.create"``.
         body: The service's error object, if there was one.
+        elapsed: Seconds that the attempts took, waits between them included.
         partial: The text of the answer that had come before a stream failed, ``""`` if none.
     """
 
     partial: str = ""
+    elapsed: float = 0.0
 
     def __init__(
         self,
@@ -311,7 +313,9 @@ def checked(reply: Reply) -> Reply:
     """Give *reply* back if its status is 2xx, else raise what it means."""
     if 200 <= reply.status < 300:  # noqa: PLR2004 - the meaning of 2xx
         return reply
-    raise from_reply(reply)
+    failure = from_reply(reply)
+    failure.elapsed = reply.elapsed
+    raise failure
 
 
 UNREADABLE = (AttributeError, LookupError, TypeError, ValueError)

@@ -113,7 +113,7 @@ class Emit(Generic[T_co]):
 class Reply:
     """An answer: status, lower-case headers, body.
 
-    ``elapsed`` is the seconds from sending to the last byte.
+    ``elapsed`` is the seconds from the first attempt's sending to the last byte.
     """
 
     status: int

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any, TypeVar
 
@@ -118,10 +118,12 @@ def settled(send: Send, error: DoubaoError) -> DoubaoError:
 
 def attempts(send: Send, policy: Policy) -> Flow[Reply]:
     """Send, and again as long as :func:`decide` allows it."""
+    spent = 0.0
     for attempt in count():
         try:
-            return checked((yield send))
+            reply = checked((yield send))
         except DoubaoError as error:
+            error.elapsed += spent
             error.operation = error.operation or send.operation
             pause = decide(send, attempt, error, policy)
             if pause is None:
@@ -129,6 +131,9 @@ def attempts(send: Send, policy: Policy) -> Flow[Reply]:
                 if failure is error:
                     raise
                 raise failure from error
+            spent = error.elapsed + pause
+        else:
+            return replace(reply, elapsed=reply.elapsed + spent) if spent else reply
         yield Wait(seconds=pause)
     raise AssertionError  # pragma: no cover - count() does not end
 

@@ -260,6 +260,7 @@ def watch_video(
             task = VideoTask.parse(reply.json())
         except _PASSING as error:
             failure = error
+            spent += error.elapsed
         else:
             yield Emit(task)
             if task.ended:

@@ -228,7 +228,7 @@ def test_an_attempt_that_succeeds_ends_the_attempts(pump, refusal):
         return (yield SAFE)
 
     done = pump(flow(), refusal(503), ConnectionLost("reset"), good, max_retries=2)
-    assert done.result is good
+    assert (done.result.body, done.result.elapsed) == (good.body, 1.0 + sum(done.waits))
     assert done.sends == [SAFE] * 3
     assert done.waits == [0.5, 1.0]
 
@@ -295,3 +295,16 @@ def test_a_flow_that_is_given_up_is_closed():
     next(steps)
     steps.close()
     assert closed == [True]
+
+
+def test_the_time_of_all_attempts_and_pauses_is_told():
+    policy = Policy(max_retries=2, rand=lambda: 0.0)
+    steps = attempts(Send(operation="videos.get"), policy)
+    next(steps)
+    lost = ConnectionLost("reset")
+    lost.elapsed = 5.0
+    pause = steps.throw(lost)
+    next(steps)
+    with pytest.raises(StopIteration) as done:
+        steps.send(Reply(status=200, headers={}, body=b"{}", elapsed=1.0))
+    assert done.value.value.elapsed == 5.0 + pause.seconds + 1.0

@@ -72,3 +72,13 @@ def test_a_task_that_does_not_exist_is_raised_at_once(pump, refusal):
 def test_an_interval_must_be_positive(interval):
     with pytest.raises(ConfigError, match="poll_interval"):
         next(watch(poll_interval=interval))
+
+
+def test_slow_failing_look_ups_use_up_the_time(pump):
+    """Each took 400 of the 600 seconds: the second one is the last."""
+    slow = [Timeout("slow"), Timeout("slow"), Timeout("slow")]
+    for each in slow:
+        each.elapsed = 400.0
+    with pytest.raises(Timeout) as caught:
+        pump(watch(wait_timeout=600.0), *slow)
+    assert caught.value is slow[1]
