@@ -15,8 +15,11 @@ from llama_index.core.chat_engine import SimpleChatEngine
 from llama_index.core.memory import ChatMemoryBuffer
 from llama_index.core.tools import FunctionTool
 
-# LlamaIndex's workflows look at pydantic attributes that are deprecated.
-pytestmark = pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecationWarning")
+# What LlamaIndex's workflows do among themselves.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:is_running called from within a step"),
+]
 
 PICTURE = "https://example.com/tea.png"
 
@@ -121,7 +124,8 @@ async def test_agents_hand_over_to_each_other(emulator, llm, sent):
 
 
 async def test_chat_engines_remember_what_was_streamed(emulator, llm, sent):
-    engine = SimpleChatEngine.from_defaults(llm=llm)
+    memory = ChatMemoryBuffer.from_defaults(token_limit=10_000)
+    engine = SimpleChatEngine.from_defaults(llm=llm, memory=memory)
     emulator.answer("Tea is green.", reasoning="hm")
     assert "".join(engine.stream_chat("Tea?").response_gen) == "Tea is green."
     streamed = await engine.astream_chat("And coffee?")

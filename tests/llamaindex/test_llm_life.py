@@ -7,6 +7,8 @@ import copy
 import json
 import logging
 import pickle
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -269,3 +271,32 @@ def test_making_one_reads_no_key_and_starts_nothing(monkeypatch):
     llm = Doubao(model="m", provider="emulator")
     assert threading.active_count() == threads
     assert llm.api_key.__class__.__name__ == "ApiKey"
+
+
+def test_without_llamaindex_the_import_names_the_extra():
+    code = "import sys; sys.modules['llama_index'] = None; import llamaindex_doubao"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    last = done.stderr.strip().splitlines()[-1]
+    assert last == (
+        "ImportError: llamaindex_doubao needs LlamaIndex: "
+        'pip install "doubao-integrations[llamaindex]"'
+    )
+
+
+def test_a_spawned_process_uses_a_pickle(used, tmp_path):
+    pickled = tmp_path / "llm.pickle"
+    pickled.write_bytes(pickle.dumps(used))
+    code = (
+        "import pathlib, pickle, sys\n"
+        "llm = pickle.loads(pathlib.Path(sys.argv[1]).read_bytes())\n"
+        "print(llm.complete('hi').text)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code, str(pickled)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"ARK_API_KEY": "key-of-the-worker"},
+    )
+    assert done.stdout.strip() == used.complete("hi").text
+    assert not done.stderr
