@@ -87,6 +87,15 @@ def streams(url: str, model: str) -> Contestants:
     return runs
 
 
+def looked_at(url: str, model: str) -> Contestants:
+    """One LlamaIndex stream of *model* each, every chunk's message read, as agents do."""
+    message = [ChatMessage(role="user", content=PROMPT)]
+    return {
+        name: lambda llm=llm: sum(bool(each.message.blocks) for each in llm.stream_chat(message))
+        for name, llm in llamaindex_models(url, model).items()
+    }
+
+
 def async_streams(url: str, model: str, runner: asyncio.Runner) -> Contestants:
     """One stream of *model* each, on one event loop."""
     message = [ChatMessage(role="user", content=PROMPT)]
@@ -171,6 +180,7 @@ def main() -> None:
         for title, runs in {
             "Streamed text chunk, blocking (2,000 at once)": streams(url, text),
             "Streamed text chunk, asyncio (2,000 at once)": async_streams(url, text, runner),
+            "Streamed text chunk, blocking, its message read": looked_at(url, text),
             "Streamed tool-call fragment, blocking (500 at once)": streams(url, tools),
             "Short call, blocking": calls(url, PROMPT),
             "Call with 10 messages of 4 KB, blocking": calls(url, "word " * 800),
