@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from doubao_emulator import media_catalogue, text_catalogue
+from doubao_emulator import media_models, text_catalogue
 from doubao_emulator.errors import model_not_for_this_api, model_not_found
 from doubao_emulator.models import Model, by_name
 
@@ -54,14 +54,14 @@ class Cloud:
 ARK = Cloud(
     name="ark",
     prefix="/api/v3",
-    models=by_name((*text_catalogue.ARK, *media_catalogue.ARK)),
+    models=by_name((*text_catalogue.ARK, *media_models.ARK)),
     tokenization=True,
     last_frame_format="jpeg",
 )
 BYTEPLUS = Cloud(
     name="byteplus",
     prefix="/byteplus/api/v3",
-    models=by_name((*text_catalogue.BYTEPLUS, *media_catalogue.BYTEPLUS)),
+    models=by_name((*text_catalogue.BYTEPLUS, *media_models.BYTEPLUS)),
     tokenization=False,
     last_frame_format="png",
 )

@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
-_TOKEN = re.compile(rf"[{_CJK}]+|[^\W_{_CJK}]+(?:['\u2019][a-z]+)?")
-_HAS_CJK = re.compile(rf"[{_CJK}]")
+# Ranges of Chinese, Japanese and Korean characters, for use inside a character class.
+CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
+_TOKEN = re.compile(rf"[{CJK}]+|[^\W_{CJK}]+(?:['\u2019][a-z]+)?")
+_HAS_CJK = re.compile(rf"[{CJK}]")
 
 _STOP_WORDS = (
     "a about above after again all also am an and any are as at be because been before being "
     "below between both but by can could did do does doing down during each few for from further "
-    "had has have having he her here hers him his how i if in into is it its itself just me more "
-    "most my no nor not now of off on once only or other our out over own please same she should "
-    "so some such tell than that the their theirs them then there these they this those through "
-    "to too under until up use used using very was we were what when where which while who whom "
-    "why will with would you your yours us let's"
+    "had has have having he her here hers him his how i if in into is it its itself just many me "
+    "more most much my no nor not now of off on once only or other our out over own please same "
+    "she should so some such tell than that the their theirs them then there these they this "
+    "those through to too under until up use used using very was we were what when where which "
+    "while who whom why will with would you your yours us let's"
 )
 STOP_WORDS = frozenset(_STOP_WORDS.split())
 # Characters that carry grammar rather than meaning.
@@ -34,9 +35,10 @@ _SENTENCE_END = re.compile(
     r"|(?<=[。！？；])[」』”]*\s*"
 )
 _ABBREVIATION = re.compile(
-    r"\b(?:[A-Z]|Mr|Mrs|Ms|Dr|St|No|vs|etc|e\.g|i\.e|cf|approx|Fig|Vol|pp?)\.$"
+    r"\b(?:[A-Z]|Mr|Mrs|Ms|Dr|St|No|vs|etc|e\.g|i\.e|cf|approx|Fig|Vol|pp?)\.$|^\d{1,2}\.$"
 )
-_PARAGRAPH = re.compile(r"\n\s*\n|\n(?=\s*(?:[-*#>\u2022]|\d+[.)])\s)|(?<=:)\n")
+# A list number has one or two digits: a wrapped line may well begin with "1858. ".
+_PARAGRAPH = re.compile(r"\n\s*\n|\n(?=\s*(?:[-*#>\u2022]|\d{1,2}[.)])\s)|(?<=:)\n")
 
 
 def has_cjk(text: str) -> bool:
@@ -98,7 +100,7 @@ def sentences(text: str) -> list[str]:
     """Split text into sentences; wrapped lines are joined, list items and headings kept apart."""
     found: list[str] = []
     for paragraph in _PARAGRAPH.split(text):
-        joined = re.sub(rf"(?<=[{_CJK}，。；：])\n(?=[{_CJK}])", "", paragraph)
+        joined = re.sub(rf"(?<=[{CJK}，。；：])\n(?=[{CJK}0-9])", "", paragraph)
         joined = re.sub(r"\s+", " ", joined).strip()
         found.extend(_split_sentences(joined))
     return found
@@ -108,7 +110,7 @@ def _split_sentences(paragraph: str) -> Iterator[str]:
     held = ""
     for piece in _SENTENCE_END.split(paragraph):
         held = f"{held} {piece}".strip() if held else piece.strip()
-        # "e.g. Paris" is no sentence end.
+        # "e.g. Paris" is no sentence end, nor is the number of a list item.
         if held and not _ABBREVIATION.search(held):
             yield held
             held = ""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from doubao_emulator import words
-from doubao_emulator.answering import strings
+from doubao_emulator.answering import clauses, strings, subject
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 # Words for one thing, in both languages; the first is the canonical one.
 _SYNONYMS = """
 image picture photo photograph illustration illustrate drawing painting draw paint sketch \
-图片 图像 插图 照片 画一 一张 一幅 配图 绘制
-video film clip movie animation animate footage 视频 短片 影片 动画
+depict 图片 图像 插图 照片 画一 一张 一幅 配图 绘制
+video film clip movie animation animate footage shoot 视频 短片 影片 动画 拍一 拍摄
 search retrieve retrieval retriever lookup find query look 搜索 查找 检索 查询 查一
 document documents docs passage passages corpus knowledge 文档 资料 知识
 weather forecast temperature 天气 气温
@@ -41,30 +41,15 @@ _IDLE_WORDS = (
     "information data execute apply show return user"
 )
 _IDLE = frozenset(words.stem(word) for word in _IDLE_WORDS.split())
-_CLAUSE = re.compile(
-    r"(?<=[.!?;])\s+|(?<=[。！？；])"
-    r"|,?\s+(?=(?:and\s+)?(?:then|after that|afterwards|finally|next|lastly|"
-    r"and also|as well as)\b)|,\s*(?=(?:and\s+)?(?:make|create|draw|generate|produce|paint|search|"
-    r"find|get|use|illustrate|tell|check|add|multiply)\b)|\s+and\s+(?=(?:make|create|draw|generate|"
-    r"produce|paint|search|find|illustrate|use|tell|check|add|multiply|get)\b)"
-    r"|[，,]?\s*(?=(?:然后|接着|再|最后|并且|并(?!行)))",
-    re.IGNORECASE,
-)
 _REFUSAL = re.compile(
     r"\b(?:do not|don't|without|no need to)\s+(?:use|using|call|calling)?\s*"
     r"(?:any\s+|the\s+)?tools?\b"
     r"|(?:不要|不用|无需)(?:使用|调用)?(?:任何)?工具",
     re.IGNORECASE,
 )
-_FIRST = re.compile(r"\bfirst\b(?![ _]frame)|首先|先", re.IGNORECASE)
-_QUESTION = re.compile(
-    r"^(?:who|what|when|where|why|how|which|whose|is|are|was|were|do|does|did|can|should)\b.*\?$"
-    r"|[？]$|(?:吗|呢|什么|多少|怎么|为什么|哪|谁)",
-    re.IGNORECASE | re.DOTALL,
-)
-# Questions about the speakers are not looked up.
-_PERSONAL = re.compile(r"\b(?:you|your|my|me|I|we|our)\b|[你我]", re.IGNORECASE)
-_SEARCH = words.stem("search")
+# Words in the description of a tool that finds answers.
+_SEEKS = {words.stem(word) for word in ("search", "answer", "question", "document", "knowledge")}
+_MAKERS = {"generate", "create", "make", "draw", "paint", "render", "produce", "compose"}
 _ID_LIKE = re.compile(r"\b(?=[\w-]*\d)[A-Za-z][A-Za-z0-9]*-[\w-]+\b|\b\d{4,}\b")
 # So many words of a description must be in the request when the name says nothing.
 _DESCRIBED = 2
@@ -79,21 +64,23 @@ class Claim:
     position: int
 
 
-def clauses(request: str) -> list[str]:
-    """Split a request into the things it asks for, in order."""
-    return [clause.strip() for clause in _CLAUSE.split(request) if clause and clause.strip()]
-
-
 def made_by(request: str, tools: Sequence[Tool]) -> list[Claim]:
     """Return the tools a request asks for, in the order it names them."""
     if _REFUSAL.search(request):
         return []
     usable = [tool for tool in tools if _has_what_it_needs(tool, request)]
-    found = list(_explicit(request, usable)) or list(_by_words(request, usable))
+    found = list(_explicit(request, usable))
+    named = {claim.clause for claim in found}
+    others = [tool for tool in usable if all(claim.tool is not tool for claim in found)]
+    # Beside tools that are called by name, only what tells to do something asks for others.
+    left = clauses.masked(
+        request, lambda each: not named or (each not in named and subject.is_errand(each))
+    )
+    found += _by_words(request, left, others)
     found += _open_questions(request, usable, found)
     if not found and (described := _by_description(request, usable)):
         found = [Claim(described, request, 0)]
-    return sorted(found, key=lambda claim: -1 if _FIRST.search(claim.clause) else claim.position)
+    return sorted(found, key=lambda claim: -1 if clauses.is_first(claim.clause) else claim.position)
 
 
 def closest(request: str, tools: Sequence[Tool]) -> Tool:
@@ -110,35 +97,55 @@ def _explicit(request: str, tools: Sequence[Tool]) -> Iterator[Claim]:
         pattern = rf"(?<![\w-]){re.escape(tool.name)}(?![\w-])"
         is_name = "_" in tool.name or "-" in tool.name or tool.name.lower() != tool.name
         if is_name and (match := re.search(pattern, request)):
-            yield Claim(tool, _clause_at(request, match.start()), match.start())
+            yield Claim(tool, clauses.at(request, match.start()), match.start())
 
 
 def _open_questions(request: str, tools: Sequence[Tool], found: Sequence[Claim]) -> list[Claim]:
     """Give a question that no other tool claims to a tool that looks things up."""
-    seekers = [tool for tool in tools if _SEARCH in _canonical_name(tool)]
+    seekers = [tool for tool in tools if _looks_things_up(tool)]
     if not seekers or any(claim.tool in seekers for claim in found):
         return []
     claimed = {claim.clause for claim in found}
-    for clause in clauses(request):
-        if clause not in claimed and _QUESTION.search(clause) and not _PERSONAL.search(clause):
-            return [Claim(seekers[0], clause, request.index(clause))]
+    for clause in clauses.split(request):
+        if clause not in claimed and clauses.is_open_question(clause):
+            asked = _canonical(clause)
+            seeker = max(seekers, key=lambda tool: len(asked & _about(tool)))
+            return [Claim(seeker, clause, request.index(clause))]
     return []
 
 
-def _by_words(request: str, tools: Sequence[Tool]) -> Iterator[Claim]:
+def _looks_things_up(tool: Tool) -> bool:
+    if _canonical_word("search") in _canonical_name(tool):
+        return True
+    required = {str(field) for field in tool.parameters.get("required") or ()}
+    return len(required) == 1 and required <= strings.ASKED and bool(_SEEKS & _about(tool))
+
+
+def _by_words(request: str, left: str, tools: Sequence[Tool]) -> Iterator[Claim]:
+    """Yield the tools whose names the request speaks of; `left` is what no other tool claims."""
     names = {tool.name: _canonical_name(tool) for tool in tools}
-    scores = {tool.name: _score(tool, names[tool.name], request, tools) for tool in tools}
+    spoken = {tool.name: _spoken_for(tool, left) for tool in tools}
+    scores = {tool.name: _score(tool, names[tool.name], spoken[tool.name], tools) for tool in tools}
     taken: set[str] = set()
     for tool in sorted(tools, key=lambda tool: -scores[tool.name]):
         positions = {
             word: position
             for word in names[tool.name] - taken
-            if (position := _position(word, request)) >= 0
+            if (position := _position(word, spoken[tool.name])) >= 0
         }
         if positions and scores[tool.name] > 0:
             taken |= positions.keys()
             first = min(positions.values())
-            yield Claim(tool, _clause_at(request, first), first)
+            yield Claim(tool, clauses.at(request, first), first)
+
+
+def _spoken_for(tool: Tool, request: str) -> str:
+    """Return what of a request may ask for a tool: thanks for a picture do not ask for one."""
+    makes = not _MAKERS.isdisjoint(strings.name_words(tool.name))
+    return clauses.masked(
+        request,
+        lambda each: not clauses.is_thanks(each) and not (makes and clauses.only_wonders(each)),
+    )
 
 
 def _score(tool: Tool, name: set[str], request: str, tools: Sequence[Tool]) -> float:
@@ -212,16 +219,6 @@ def _spells(form: str, text: str) -> bool:
     if form in "+*×÷":
         return bool(re.search(rf"\d\s*{re.escape(form)}\s*\d", text))
     return form in text
-
-
-def _clause_at(request: str, position: int) -> str:
-    end = 0
-    for clause in clauses(request):
-        start = request.index(clause, end)
-        end = start + len(clause)
-        if position < end:
-            return clause
-    return request
 
 
 _CANONICAL = {

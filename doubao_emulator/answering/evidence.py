@@ -1,4 +1,4 @@
-"""Finding values in text: quotes, names, places, numbers, and what a request is about."""
+"""Finding values in text: quotes, names, places and numbers."""
 
 from __future__ import annotations
 
@@ -28,49 +28,6 @@ _PLACE = re.compile(
 _CJK_PLACE = re.compile(
     r"(?:在|去|到|查|看|问)?(?P<place>[\u4e00-\u9fff]{2,8}?)(?:今天|明天|现在|当前|后天|这周|周末)?的?(?:天气|气温|温度)"
 )
-# Words before the thing a request is about.
-_OPENING = re.compile(
-    r"^(?:\s|,|:|please|kindly|first(?:ly)?|then|next|after that|finally|lastly|also|and|now|"
-    r"can you|could you|would you|will you|i want you to|i would like you to|i'd like you to|"
-    r"i want|i need|i'd like|help me|let'?s|to|you should|you must)+\b\s*",
-    re.IGNORECASE,
-)
-_TOOL_CLAUSE = re.compile(
-    r"^(?:by\s+)?(?:using|use|call|calling|with)\s+(?:the\s+|your\s+)?[\w`'\"-]+"
-    r"(?:\s+(?:tool|function))?\s*(?:,|to|and|for|with)?\s+",
-    re.IGNORECASE,
-)
-_VERB = re.compile(
-    r"^(?:search(?: through| in)?|find(?: out)?|look(?: up| for| at| into)?|retrieve|fetch|query|"
-    r"generate|make|create|draw|paint|produce|render|illustrate|show|give|get|tell|write|read|"
-    r"check|compute|calculate|send|book|summari[sz]e|explain|describe|say)\b\s*"
-    r"(?:me|us)?\s*",
-    re.IGNORECASE,
-)
-_FRAME = re.compile(
-    r"^(?:(?:for|about|on|the|an?|one|this|that|it|its|my|your|some|single|short|small|new|"
-    r"nice|beautiful|brief|\d+[- ]?(?:s|sec|second|seconds)|documents?|docs?|corpus|passages?|"
-    r"knowledge base|index|image|picture|photo|photograph|illustration|drawing|painting|video|"
-    r"clip|film|animation|of|that shows|showing|which shows|with|and|in)\b[\s,]*)+",
-    re.IGNORECASE,
-)
-_MANNER = re.compile(r"[\s,]*\b(?:in parallel|at the same time|simultaneously)\b", re.IGNORECASE)
-_CJK_FRAME = re.compile(
-    r"^(?:请|帮我|麻烦|然后|再|接着|首先|最后|先|并|用|工具|你|能否|可以|，|,)*"
-    r"(?:搜索|查找|检索|查询|查一下|查|生成|画|制作|创建|做|拍|写)?"
-    r"(?:一下|一张|一幅|一个|一段|一条|一部|出)?(?:关于|资料|文档)?[:：，]?"
-)
-_CJK_KIND = re.compile(r"的?(?:图片|图像|插图|照片|图|视频|短片|影片|动画)[。！!，,]*$")
-# Durations, ratios and sizes say how, not what.
-_SPECIFICATION = re.compile(
-    r"\d+(?::\d+|[pkx]\d*|[-\s]*(?:seconds?|secs?|s)\b|\s*秒)?|资料|文档|结果|答案|内容|这个|一下",
-    re.IGNORECASE,
-)
-_EMPTY_SUBJECTS = (
-    "first then and also finally it that this one image picture photo illustration video clip film "
-    "scene result answer "
-    "thing subject above passage document short brief second sec nice beautiful same topic"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +38,7 @@ class Evidence:
         focus: The words of the request itself.
         text: All text of the conversation, the focus included.
         topic: What to fall back on when the focus names nothing itself.
-        results: What tools answered so far, newest last.
+        results: What earlier answers said and tools found so far, newest last.
     """
 
     focus: str
@@ -93,6 +50,11 @@ class Evidence:
 def quoted(text: str) -> list[str]:
     """Return what stands in quotation marks."""
     return [next(filter(None, match.groups())) for match in _QUOTED.finditer(text)]
+
+
+def quoted_questions(text: str) -> list[str]:
+    """Return the questions that stand in quotation marks."""
+    return [quote for quote in quoted(text) if quote.rstrip().endswith(("?", "？"))]
 
 
 def numbers(text: str) -> list[float]:
@@ -157,25 +119,3 @@ def proper_names(text: str) -> list[str]:
             if name:
                 found.append(name)
     return list(dict.fromkeys(found))
-
-
-def subject(text: str) -> str:
-    """Return what a request is about, without its verbs: ``a red fox`` of ``draw a red fox``."""
-    text = text.strip()
-    if words.has_cjk(text):
-        return _CJK_KIND.sub("", _CJK_FRAME.sub("", text)).strip(" ，。！？?!") or text
-    rest = _OPENING.sub("", text)
-    rest = _TOOL_CLAUSE.sub("", rest)
-    rest = _OPENING.sub("", rest)
-    verbless = _VERB.sub("", rest)
-    framed = _FRAME.sub("", verbless) if verbless != rest or _FRAME.match(rest) else rest
-    return _MANNER.sub("", framed or verbless).strip(" .,!?;:") or text
-
-
-def is_empty_subject(text: str) -> bool:
-    """Say whether a subject only points elsewhere: ``it``, ``the answer``, ``a short video``."""
-    bare = _SPECIFICATION.sub(" ", _QUOTED.sub(" ", text))
-    return not [term for term in words.terms(bare) if term not in _EMPTY_STEMS]
-
-
-_EMPTY_STEMS = frozenset(words.stem(word) for word in _EMPTY_SUBJECTS.split())

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from doubao_emulator import words
-from doubao_emulator.answering import claims, evidence, prompt, schema, strings
+from doubao_emulator.answering import claims, clauses, evidence, prompt, schema, strings, subject
 from doubao_emulator.answering.evidence import Evidence
 from doubao_emulator.chat_tools import ANY
 
@@ -23,7 +23,9 @@ _TOGETHER = re.compile(
     r"\bin parallel\b|\bat the same time\b|\bsimultaneously\b|\bat once\b|同时|并行", re.IGNORECASE
 )
 _VALUES = re.compile(r"\s*(?:,\s*and\s+|,\s*|\s+and\s+|\s+as well as\s+|、|和|与|以及)\s*")
+# "San Francisco, CA" is one place; "Paris, London and Tokyo" are three.
 _STATES = re.compile(r",\s*[A-Z]{2}$|,\s*[A-Z][a-z]+$")
+_GOES_ON = re.compile(r",?\s+(?:and|or)\s+[A-Z]|,\s*[A-Z]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +48,19 @@ def next_calls(
         return []
     last = prompt.last_user_index(messages)
     request = prompt.find_question(messages[last].text)
+    earlier = [message for message in messages[:last] if message.text]
     called = [call.name for message in messages[last + 1 :] for call in message.tool_calls]
-    results = tuple(m.text for m in messages[last + 1 :] if m.role == "tool")
-    known = Evidence(focus=request, text=_all_text(messages), results=results)
+    known = Evidence(
+        focus=request,
+        text=_all_text(messages),
+        topic=topic(request) or _earlier_topic(earlier) or request,
+        results=(
+            *(message.text for message in earlier if message.role == "assistant"),
+            *(message.text for message in messages[last + 1 :] if message.role == "tool"),
+        ),
+    )
     planned = [
-        call
-        for claim in claims.made_by(request, tools)
-        for call in _calls_for(claim, _topic(known))
+        call for claim in claims.made_by(request, tools) for call in _calls_for(claim, known)
     ]
     remaining = _without(planned, called)
     if not parallel:
@@ -79,16 +87,24 @@ def _all_text(messages: Sequence[Message]) -> str:
     return "\n\n".join(m.text for m in messages if m.role in {"user", "tool"} and m.text)
 
 
-def _topic(known: Evidence) -> Evidence:
-    """Add what the request is about: a question it quotes, or the first clause with a subject."""
-    for question in evidence.quoted(known.focus):
-        if question.rstrip().endswith(("?", "？")):
-            return replace(known, topic=question)
-    for clause in claims.clauses(known.focus):
-        about = evidence.subject(clause)
-        if not evidence.is_empty_subject(about):
-            return replace(known, topic=about)
-    return replace(known, topic=known.focus)
+def topic(request: str) -> str:
+    """Return what a request is about: a question it quotes, or the first clause with a subject.
+
+    Empty when the request only points elsewhere, as `Draw it` does.
+    """
+    for question in evidence.quoted_questions(request):
+        return question
+    for clause in clauses.split(request):
+        about = subject.of(clause)
+        if not subject.is_empty(about):
+            return about
+    return ""
+
+
+def _earlier_topic(earlier: Sequence[Message]) -> str:
+    """Return what the conversation was about before: what `it` stands for."""
+    asked = (prompt.find_question(m.text) for m in reversed(earlier) if m.role == "user")
+    return next(filter(None, map(topic, asked)), "")
 
 
 def _calls_for(claim: Claim, known: Evidence) -> list[PlannedCall]:
@@ -121,7 +137,7 @@ def _several(value: JSON, clause: str) -> list[str]:
     if value in quotes:
         return quotes
     whole = re.split(r"[.?!;。？！；]|\b(?:then|using|with|please)\b|的", clause[start:])[0]
-    if _STATES.search(value):
+    if _STATES.search(value) and not _GOES_ON.match(clause[start + len(value) :]):
         return [value]
     parts = [part.strip(" ,") for part in _VALUES.split(whole) if part.strip(" ,")]
     alike = [part for part in parts if words.has_cjk(part) or part[:1].isupper()]

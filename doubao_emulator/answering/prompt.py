@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -117,7 +118,21 @@ def rewritten_question(messages: Sequence[Message]) -> str | None:
 
 def clean(passage: str) -> str:
     """Drop what a prompt template and node metadata add to a passage."""
-    return "\n".join(_clean_line(line) for line in passage.splitlines()).strip()
+    lines = (line for written in passage.splitlines() for line in _unlisted(written).splitlines())
+    return "\n".join(_clean_line(line) for line in lines).strip()
+
+
+def _unlisted(line: str) -> str:
+    """Undo Python's way of writing a list of texts: LlamaIndex's simple_summarize sends one."""
+    bare = line.strip()
+    if not bare.startswith(("['", '["')) or not bare.endswith(("']", '"]')):
+        # `splitlines` gives no line at all for an empty text.
+        return line or " "
+    try:
+        texts = ast.literal_eval(bare)
+    except (ValueError, SyntaxError):
+        return line
+    return "\n\n".join(str(text) for text in texts)
 
 
 def _clean_line(line: str) -> str:

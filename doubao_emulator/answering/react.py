@@ -17,7 +17,9 @@ _TOOL = re.compile(
     r"\n\s*Tool Args:\s*(?P<schema>\{.*\})",
     re.DOTALL,
 )
-_ACTION = re.compile(r"^Action:\s*(?P<name>\S+)", re.MULTILINE)
+_ACTION = re.compile(
+    r"^Action:\s*(?P<name>\S+)(?:\s*\n\s*Action Input:\s*(?P<input>\{.*))?", re.MULTILINE
+)
 _OBSERVATION = re.compile(r"^Observation:\s*(?P<text>.*)", re.DOTALL)
 
 
@@ -37,12 +39,19 @@ def conversation(messages: Sequence[Message]) -> list[Message]:
         observed = _OBSERVATION.match(message.text.strip())
         acted = list(_ACTION.finditer(message.text)) if message.role == "assistant" else []
         if message.role == "user" and observed:
+            # An observation answers the action just before it.
             rewritten.append(
-                Message(role="tool", text=observed["text"].strip(), tool_call_id="act")
+                Message(
+                    role="tool", text=observed["text"].strip(), tool_call_id=str(len(rewritten))
+                )
             )
         elif acted:
-            calls = tuple(ToolCall(id="act", name=act["name"], arguments="{}") for act in acted)
-            rewritten.append(Message(role="assistant", tool_calls=calls))
+            call = ToolCall(
+                id=str(len(rewritten) + 1),
+                name=acted[-1]["name"],
+                arguments=acted[-1]["input"] or "{}",
+            )
+            rewritten.append(Message(role="assistant", tool_calls=(call,)))
         elif "Tool Name:" not in message.text:
             rewritten.append(message)
     return rewritten

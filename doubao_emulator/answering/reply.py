@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from doubao_emulator import words
-from doubao_emulator.answering import arithmetic, extract, phrases, plan, prompt, react, schema
+from doubao_emulator.answering import (
+    arithmetic,
+    extract,
+    phrases,
+    plan,
+    prompt,
+    react,
+    results,
+    schema,
+)
 from doubao_emulator.answering.spoken import Reply
 from doubao_emulator.chat_tools import ANY
 
@@ -18,11 +26,7 @@ if TYPE_CHECKING:
     from doubao_emulator.answering.prompt import Reading
     from doubao_emulator.chat_model import ChatRequest, Message
 
-_SHORT_RESULT = 400
-_LINK = re.compile(r"https?://[^\s)\"'<>\]]+")
 _QUOTED_QUESTION = 200
-# A result of fewer words is introduced with the name of its tool.
-_SPEAKS_FOR_ITSELF = 4
 
 
 def compose(request: ChatRequest) -> Reply:
@@ -89,8 +93,8 @@ def _react_reply(messages: Sequence[Message]) -> Reply | None:
 
 
 def _text_reply(messages: Sequence[Message], reading: Reading) -> Reply:
-    if results := _tool_results(messages):
-        return _results_reply(reading, results)
+    if told := results.told(messages, reading.question):
+        return Reply(content=told, reasoning=phrases.of(reading.question).think_results)
     if rewritten := prompt.rewritten_question(messages):
         return Reply(content=rewritten)
     if reading.passages:
@@ -134,40 +138,6 @@ def _found(reading: Reading, finding: extract.Finding) -> str:
     said = phrases.of(reading.question)
     shared = phrases.listed(finding.shared, reading.question)
     return said.think_passages.format(finding.considered, shared)
-
-
-def _results_reply(reading: Reading, results: Sequence[tuple[str, str]]) -> Reply:
-    said = phrases.of(reading.question)
-    gists = [(name, _gist(reading.question, text)) for name, text in results]
-    lines = [
-        gist if len(gist.split()) >= _SPEAKS_FOR_ITSELF else said.tool_said.format(name, gist)
-        for name, gist in gists
-    ]
-    return Reply(content="\n".join(lines), reasoning=said.think_results)
-
-
-def _gist(question: str, text: str) -> str:
-    """Return a short result whole, and of a long one what answers the question, links kept."""
-    if len(text) <= _SHORT_RESULT:
-        return text.strip()
-    gist = extract.find(question, [text]).text or words.shorten(text, _SHORT_RESULT)
-    links = [link for link in dict.fromkeys(_LINK.findall(text)) if link not in gist]
-    return " ".join([gist, *links])
-
-
-def _tool_results(messages: Sequence[Message]) -> list[tuple[str, str]]:
-    """Return tool name and text of each result that ends the conversation."""
-    recent = messages[prompt.last_user_index(messages) + 1 :]
-    names = {call.id: call.name for message in recent for call in message.tool_calls}
-    return [
-        (names.get(message.tool_call_id, "tool"), _with_media(message))
-        for message in recent
-        if message.role == "tool"
-    ]
-
-
-def _with_media(message: Message) -> str:
-    return " ".join([message.text, *(medium.description for medium in message.media)]).strip()
 
 
 def _attachments(messages: Sequence[Message]) -> list[str]:

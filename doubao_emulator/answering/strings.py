@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from doubao_emulator import words
-from doubao_emulator.answering import evidence, extract
+from doubao_emulator.answering import evidence, extract, subject
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,10 +46,11 @@ _SHAPES = (
     ({"id", "identifier"}, r"\b(?=[\w-]*\d)[A-Za-z][A-Za-z0-9]*(?:-[A-Za-z0-9]+)+\b|\b[A-Z]+\d+\b"),
     ({"expression", "equation", "formula"}, r"[\d.(][\d\s.+*/×÷()^-]*[\d)]"),
 )
-_ABOUT = {"query", "question", "search", "keyword", "keywords", "topic", "input", "text", "q"}
+# Fields that hold what is looked up.
+ASKED = {"query", "question", "search", "keyword", "keywords", "topic", "input", "text", "q"}
 _DEPICTED = {"prompt", "description", "caption", "scene", "message", "content", "instruction"}
 # Fields that hold a sentence: commas and `and` inside them separate nothing.
-FREE_TEXT = _ABOUT | _DEPICTED
+FREE_TEXT = ASKED | _DEPICTED
 _PLACES = {"location", "city", "place", "country", "town", "destination", "region", "where"}
 _NAMES = {"name", "person", "author", "customer", "title", "company", "speaker", "style", "who"}
 _PATTERN_CANDIDATES = (
@@ -72,13 +73,13 @@ _PATTERN_CANDIDATES = (
     "00000",
     "#336699",
 )
-# "[source: a.md]" in front of a quote belongs to the text, not to the scene.
-_LABEL = re.compile(r"\[[^\]]*\]\s*")
 _ATOM = re.compile(
     r"(?P<atom>\\.|\[[^\]]+\]|[^\\\[\](){}|^$*+?])(?P<repeat>\{\d+(?:,\d*)?\}|[+*?])?"
 )
 _CLASSES = {"\\d": "1", "\\w": "a", "\\s": " ", ".": "a"}
 _LONGEST_FALLBACK = 120
+# Descriptions of fields use many words that no text repeats.
+_LEAST_OF_A_FIELD = 0.2
 
 
 def name_words(name: str) -> list[str]:
@@ -129,7 +130,7 @@ def _free_text(name: str, schema: dict[str, JSON], known: Evidence) -> str:
     found = labelled or finder(known) or _elsewhere(name, schema, known)
     if found:
         return found
-    about = evidence.subject(known.focus)
+    about = subject.of(known.focus)
     return words.shorten(f"{spoken}: {about}" if about else spoken, _LONGEST_FALLBACK)
 
 
@@ -140,7 +141,8 @@ def _elsewhere(name: str, schema: dict[str, JSON], known: Evidence) -> str:
     spoken = " ".join(name_words(name))
     labelled = evidence.labelled(known.text, spoken) or shaped(name, known.text)
     described = f"{spoken} {schema.get('description', '')}"
-    return labelled or extract.find(described, [known.text], most=1).text
+    found = extract.find(described, [known.text], most=1, least=_LEAST_OF_A_FIELD).text
+    return labelled or found
 
 
 def _finder(parts: set[str]) -> Callable[[Evidence], str | None]:
@@ -148,7 +150,7 @@ def _finder(parts: set[str]) -> Callable[[Evidence], str | None]:
         return lambda known: _quote(known) or evidence.place(known.focus)
     if parts & _DEPICTED:
         return _depicted
-    if parts & _ABOUT:
+    if parts & ASKED:
         return lambda known: _quote(known) or _about(known)
     if parts & _NAMES:
         return lambda known: _quote(known) or evidence.person(known.focus)
@@ -160,17 +162,17 @@ def _quote(known: Evidence) -> str | None:
 
 
 def _about(known: Evidence) -> str:
-    about = evidence.subject(known.focus)
-    return known.topic or about if evidence.is_empty_subject(about) else about
+    about = subject.of(known.focus)
+    return known.topic or about if subject.is_empty(about) else about
 
 
 def _depicted(known: Evidence) -> str:
-    about = evidence.subject(known.focus)
-    if not evidence.is_empty_subject(about):
+    about = subject.of(known.focus)
+    if not subject.is_empty(about):
         return about
     # "Draw it": what the tools found is the best picture of it.
     found = extract.find(known.topic or known.focus, known.results, most=2, whole=True).text
-    return _LABEL.sub("", found) or known.topic or about
+    return found or known.topic or about
 
 
 def _matching(pattern: str, text: str) -> str:

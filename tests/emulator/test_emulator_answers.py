@@ -6,7 +6,7 @@ import jsonschema
 import pytest
 
 from doubao_emulator import words
-from doubao_emulator.answering import arithmetic, evidence, extract, plan, reply, schema
+from doubao_emulator.answering import arithmetic, extract, plan, reply, schema, subject
 from doubao_emulator.chat_model import ChatRequest, Media, Message, Tool, ToolCall
 from doubao_emulator.clouds import ARK
 from doubao_emulator.models import ChatModel
@@ -267,7 +267,7 @@ class TestTools:
     @pytest.mark.parametrize(
         ("text", "tools", "call"),
         [
-            ("Generate an image of a red fox", MEDIA, ("generate_image", {"prompt": "red fox"})),
+            ("Generate an image of a red fox", MEDIA, ("generate_image", {"prompt": "a red fox"})),
             (
                 "What is the status of video cgt-20261008171624-cr2n9?",
                 MEDIA,
@@ -341,8 +341,8 @@ class TestTools:
         together = played(f"{text}, in parallel", MEDIA)
         assert together == [
             [
-                ("generate_image", {"prompt": "red fox"}),
-                ("generate_video", {"prompt": "blue whale"}),
+                ("generate_image", {"prompt": "a red fox"}),
+                ("generate_video", {"prompt": "a blue whale"}),
             ]
         ]
 
@@ -502,13 +502,12 @@ class TestSchemas:
     @pytest.mark.parametrize(
         ("text", "expected"),
         [
-            ("draw a red fox", "red fox"),
-            ("Please generate an image of a lighthouse at night.", "lighthouse at night"),
-            ("Using the tool, generate a Pirate greeting.", "Pirate greeting"),
+            ("draw a red fox", "a red fox"),
+            ("Please generate an image of a lighthouse at night.", "a lighthouse at night"),
+            ("Using the tool, generate a Pirate greeting.", "a Pirate greeting"),
             ("请生成一张关于灯塔的图片", "灯塔"),
             ("make a video of it", "it"),
         ],
     )
     def test_the_subject_of_a_request(self, text, expected):
-        found = evidence.subject(text)
-        assert found == expected or (expected == "it" and evidence.is_empty_subject(found))
+        assert subject.of(text) == expected
