@@ -1,4 +1,4 @@
-"""The two drivers: the only code of the library that exists twice, once to block and once to await.
+"""The two drivers of every operation: one that blocks and one that awaits.
 
 Each pair of methods stands in the same order and differs in ``async`` and ``await`` alone, so that
 they can be compared by eye. What they drive is in ``api/``.
@@ -431,7 +431,8 @@ class AsyncClient(_Configured, Operations, AsyncDriver):
                         continue
                     async for block in blocks:
                         target.write(fetch.counted(block))
-                return target.commit(fetch.finished())
+                # Waiting for the disk takes seconds for a long film.
+                return await asyncio.to_thread(target.commit, fetch.finished())
 
     async def aclose(self) -> None:
         """Close the running loop's connections; the next request opens new ones."""

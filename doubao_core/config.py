@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
@@ -25,6 +26,8 @@ DEFAULT_TIMEOUT = 600.0
 """Seconds; the official SDK's own (ark.md 1.6), because thinking and pictures take minutes."""
 LONGEST_CONNECT = 30.0
 """Seconds that a connect may take at most, whatever ``timeout`` is."""
+# What a field name of HTTP is made of (RFC 9110 5.6.2).
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 class ApiKey:
@@ -57,11 +60,18 @@ class ApiKey:
 
     def _explicit(self) -> str | None:
         source = self._source
-        if callable(source):
-            source = source()
-        if source is not None and not isinstance(source, str):
-            source = source.get_secret_value()
-        return source
+        if source is None:
+            return None
+        given = source() if callable(source) else source
+        if not isinstance(given, str) and hasattr(given, "get_secret_value"):
+            given = given.get_secret_value()
+        if not isinstance(given, str):
+            # Another key than the one that was asked for would be billed to another account.
+            raise ConfigError(
+                f"api_key gave {type(given).__name__}, not a key: pass a string, a SecretStr, or a "
+                "callable that returns one"
+            )
+        return given
 
     def __repr__(self) -> str:
         return "ApiKey('**********')" if self._source is not None else "ApiKey()"
@@ -157,7 +167,8 @@ def _checked_url(url: str) -> str:
 
 def _checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
     for name, value in headers.items():
-        if not isinstance(value, str) or not _sendable(name + value):
+        plain = isinstance(value, str) and _sendable(value) and value == value.strip()
+        if not plain or not _HEADER_NAME.fullmatch(name):
             raise ConfigError(f"the value of default header {name!r} cannot be sent in a header")
     return dict(headers)
 

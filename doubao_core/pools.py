@@ -15,12 +15,14 @@ import functools
 import ssl
 import urllib.request
 from collections import defaultdict, deque
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from time import monotonic
-from typing import TypeAlias, cast
+from typing import TypeAlias, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 import httpx
+
+from doubao_core.errors import ConfigError
 
 KEEP_ALIVE_SECONDS = 60.0
 """How long an idle connection is kept; httpx's own 5 s would make most agents reconnect."""
@@ -48,14 +50,27 @@ def environment_proxy(url: httpx.URL) -> str | None:
 
 
 Origin: TypeAlias = tuple[str, str, int | None]
+T = TypeVar("T", httpx.HTTPTransport, httpx.AsyncHTTPTransport)
 
 
 def _origin(url: httpx.URL) -> Origin:
     return url.scheme, url.host, url.port
 
 
+def _transport(kind: Callable[..., T], url: httpx.URL, limits: httpx.Limits) -> T:
+    try:
+        return kind(verify=tls_context(), proxy=environment_proxy(url), limits=limits)
+    except (ImportError, OSError, ValueError) as error:
+        # The proxy and certificate variables of the environment name what cannot be used.
+        raise ConfigError(f"cannot reach the service as configured: {error}") from error
+
+
 class BlockingPool:
     """httpx's own blocking pool, one for each origin; threads do not make it collapse."""
+
+    _LIMITS = httpx.Limits(
+        max_connections=None, max_keepalive_connections=100, keepalive_expiry=KEEP_ALIVE_SECONDS
+    )
 
     def __init__(self) -> None:
         self._transports: dict[Origin, httpx.HTTPTransport] = {}
@@ -66,19 +81,9 @@ class BlockingPool:
         transport = self._transports.get(origin)
         if transport is None:
             # Of two threads that come here at once, one makes a transport that is never used.
-            transport = self._transports.setdefault(origin, self._transport(request.url))
+            made = _transport(httpx.HTTPTransport, request.url, self._LIMITS)
+            transport = self._transports.setdefault(origin, made)
         return transport.handle_request(request)
-
-    def _transport(self, url: httpx.URL) -> httpx.HTTPTransport:
-        return httpx.HTTPTransport(
-            verify=tls_context(),
-            proxy=environment_proxy(url),
-            limits=httpx.Limits(
-                max_connections=None,
-                max_keepalive_connections=100,
-                keepalive_expiry=KEEP_ALIVE_SECONDS,
-            ),
-        )
 
     def close(self) -> None:
         """Close all connections."""
@@ -115,10 +120,12 @@ class FreeListPool:
             extensions=response.extensions,
         )
 
-    async def give_back(self, connection: _Connection, idle: deque[_Connection]) -> None:
+    async def give_back(
+        self, connection: _Connection, idle: deque[_Connection], *, usable: bool
+    ) -> None:
         """Take a connection back and drop those that have been idle for too long."""
         self._places.release()
-        if self._closed:
+        if self._closed or not usable:
             await connection.transport.aclose()
             return
         connection.idle_since = now = monotonic()
@@ -138,13 +145,11 @@ class FreeListPool:
 class _Connection:
     """A transport of httpx that may hold one connection."""
 
+    _LIMITS = httpx.Limits(max_connections=1, keepalive_expiry=KEEP_ALIVE_SECONDS)
+
     def __init__(self, url: httpx.URL) -> None:
         self.idle_since = 0.0
-        self.transport = httpx.AsyncHTTPTransport(
-            verify=tls_context(),
-            proxy=environment_proxy(url),
-            limits=httpx.Limits(max_connections=1, keepalive_expiry=KEEP_ALIVE_SECONDS),
-        )
+        self.transport = _transport(httpx.AsyncHTTPTransport, url, self._LIMITS)
 
 
 class _Returning(httpx.AsyncByteStream):
@@ -162,18 +167,25 @@ class _Returning(httpx.AsyncByteStream):
         self._owner = owner
         self._connection: _Connection | None = connection
         self._idle = idle
+        self._ended = False
 
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self._stream.__aiter__()
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for block in self._stream:
+            yield block
+        self._ended = True
 
     async def aclose(self) -> None:
         connection, self._connection = self._connection, None
         if connection is None:
             return
+        usable = False
         try:
             await self._stream.aclose()
+            # One that was cancelled, while it was read or closed, may still count as in use inside
+            # httpcore: whoever got it next would wait for it until the timeout.
+            usable = self._ended
         finally:
-            await self._owner.give_back(connection, self._idle)
+            await self._owner.give_back(connection, self._idle, usable=usable)
 
 
 class LoopPools:

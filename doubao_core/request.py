@@ -81,11 +81,16 @@ def encode(body: JSON) -> bytes:
     """Encode a JSON body: UTF-8 without escapes; refuses what JSON or the service cannot take."""
     try:
         content = to_json(body, inf_nan_mode="constants")
-        if b"NaN" in content or b"Infinity" in content:
-            # A text may hold these words; as numbers they are not JSON.
-            from_json(content, allow_inf_nan=False)
     except ValueError as error:
         raise ConfigError(f"the request cannot be written as JSON: {error}") from error
+    if b"NaN" in content or b"Infinity" in content:
+        try:
+            # A text may hold these words; as numbers they are not JSON.
+            from_json(content, allow_inf_nan=False)
+        except ValueError as error:
+            raise ConfigError(
+                "the request cannot be written as JSON: a number in it is infinite or NaN"
+            ) from error
     if len(content) > MAX_JSON_BYTES:
         raise ConfigError(
             f"the request has {len(content):,} bytes and the service takes {MAX_JSON_BYTES:,} at "

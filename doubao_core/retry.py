@@ -158,9 +158,12 @@ def retrying(flow: Generator[Y, Reply, R], policy: Policy) -> Generator[Y | Send
     except StopIteration as done:
         result: R = done.value
         return result
-    except ResponseError as error:
+    except DoubaoError as error:
+        if sent is None:
+            raise
+        error.operation = error.operation or sent.operation
         # The flow could not read an answer that did come: for a paid request that is ambiguous too.
-        if sent is None or (failure := settled(sent, error)) is error:
+        if not isinstance(error, ResponseError) or (failure := settled(sent, error)) is error:
             raise
         raise failure from error
     finally:

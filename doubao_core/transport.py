@@ -11,7 +11,7 @@ import os
 import threading
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from time import monotonic
 from typing import Any
 
@@ -19,6 +19,7 @@ import httpx
 
 from doubao_core.config import LONGEST_CONNECT, Settings
 from doubao_core.errors import (
+    UNREADABLE,
     ConfigError,
     ConnectionFailed,
     ConnectionLost,
@@ -29,7 +30,9 @@ from doubao_core.errors import (
     Truncated,
     checked,
     from_payload,
+    misshapen,
 )
+from doubao_core.gateways import Route
 from doubao_core.operation import Reply, Send
 from doubao_core.pools import BlockingPool, LoopPools
 from doubao_core.request import Request, build, multipart
@@ -66,7 +69,7 @@ class SyncTransport:
             body = bytearray()
             for block in _blocks(response):
                 _append(body, block, send.max_bytes)
-        return how.decode(_reply(response, body, request, monotonic() - started))
+        return _as_ark(how, _reply(response, body, request, monotonic() - started))
 
     @contextmanager
     def stream(self, send: Send) -> Generator[Iterator[bytes]]:
@@ -77,7 +80,7 @@ class SyncTransport:
                 body = bytearray()
                 for block in _blocks(response):
                     _append(body, block, _MAX_ERROR_BYTES)
-                raise _not_a_stream(how.decode(_reply(response, body, request, 0.0)))
+                raise _not_a_stream(_as_ark(how, _reply(response, body, request, 0.0)))
             yield _blocks(response)
 
     @contextmanager
@@ -139,7 +142,7 @@ class AsyncTransport:
             body = bytearray()
             async for block in _ablocks(response):
                 _append(body, block, send.max_bytes)
-        return how.decode(_reply(response, body, request, monotonic() - started))
+        return _as_ark(how, _reply(response, body, request, monotonic() - started))
 
     @asynccontextmanager
     async def stream(self, send: Send) -> AsyncGenerator[AsyncIterator[bytes]]:
@@ -150,7 +153,7 @@ class AsyncTransport:
                 body = bytearray()
                 async for block in _ablocks(response):
                     _append(body, block, _MAX_ERROR_BYTES)
-                raise _not_a_stream(how.decode(_reply(response, body, request, 0.0)))
+                raise _not_a_stream(_as_ark(how, _reply(response, body, request, 0.0)))
             yield _ablocks(response)
 
     @asynccontextmanager
@@ -242,8 +245,21 @@ def _reply(response: httpx.Response, body: bytearray, request: Request, elapsed:
     )
 
 
+def _as_ark(how: Route, reply: Reply) -> Reply:
+    """Turn an answer into Ark's; one that is not of the dialect must not lose what it says."""
+    try:
+        return how.decode(reply)
+    except (DoubaoError, *UNREADABLE) as error:
+        if reply.status >= httpx.codes.BAD_REQUEST:
+            # The status says enough, and a refusal must not pass for a lost answer.
+            return reply
+        if isinstance(error, DoubaoError):
+            raise
+        raise misshapen(error) from error
+
+
 def _is_event_stream(response: httpx.Response) -> bool:
-    content_type = str(response.headers.get("content-type", ""))
+    content_type = str(response.headers.get("content-type", "")).lower()
     return response.is_success and content_type.startswith("text/event-stream")
 
 
@@ -251,11 +267,12 @@ def _not_a_stream(reply: Reply) -> DoubaoError:
     """Say why an answer to a streamed request is none: an error status, or an error under 200."""
     try:
         checked(reply)
-        error = reply.json().get("error")
     except DoubaoError as failure:
         return failure
-    if error:
-        return from_payload(error, headers=reply.headers)
+    # What is no JSON is no error of the service, but what a proxy or a wrong address answers.
+    with suppress(Malformed):
+        if error := reply.json().get("error"):
+            return from_payload(error, headers=reply.headers)
     kind = reply.headers.get("content-type", "no content type")
     return Malformed(f"asked for an event stream, got {kind!r}", status=reply.status)
 

@@ -55,10 +55,6 @@ def _read_message(entry: Fields, reader: PartReader) -> Message:
         sealed = entry.string("encrypted_content")
         if sealed:
             chat_thinking.verify(sealed, entry.param("encrypted_content"))
-        if media:
-            raise invalid_parameter(
-                entry.param("content"), "an assistant message holds text parts only."
-            )
     return Message(
         role=role,
         text=text,

@@ -41,6 +41,10 @@ _STRICT_WORDS = (
     "uniqueItems"
 )
 _UNSUPPORTED_IN_STRICT = frozenset(_STRICT_WORDS.split())
+# Where schemas stand inside a schema; any other value, such as those of `enum`, is data.
+_SCHEMAS_BY_NAME = frozenset({"properties", "$defs", "definitions"})
+_LISTS_OF_SCHEMAS = frozenset({"anyOf", "oneOf", "allOf", "prefixItems"})
+_SCHEMAS = frozenset({"items", "additionalProperties", "unevaluatedItems", "unevaluatedProperties"})
 
 
 def read(fields: Fields, world: World, cloud: Cloud) -> ChatRequest:
@@ -257,11 +261,13 @@ def _check_strict(schema: JSON, path: str) -> None:
     for keyword, value in schema.items():
         if keyword in _UNSUPPORTED_IN_STRICT:
             raise invalid_parameter(path, f"keyword `{keyword}` is not supported in strict mode.")
-        if keyword in {"properties", "$defs", "definitions"} and isinstance(value, dict):
+        if keyword == "$ref" and not str(value).startswith("#"):
+            raise invalid_parameter(path, "only local references are supported in strict mode.")
+        if keyword in _SCHEMAS_BY_NAME and isinstance(value, dict):
             for name, nested in value.items():
                 _check_strict(nested, f"{path}.{keyword}.{name}")
-        elif isinstance(value, list):
+        elif keyword in _LISTS_OF_SCHEMAS and isinstance(value, list):
             for index, nested in enumerate(value):
                 _check_strict(nested, f"{path}.{keyword}[{index}]")
-        elif keyword in {"items", "additionalProperties"}:
+        elif keyword in _SCHEMAS:
             _check_strict(value, f"{path}.{keyword}")

@@ -148,4 +148,6 @@ def decode_object(raw: bytes) -> Fields:
 
 def encode(value: JSON) -> bytes:
     """Encode JSON as the service does: compact, UTF-8, not escaped."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    # Half a surrogate pair, escaped in a request, may come back; UTF-8 has no place for it.
+    return text.encode(errors="replace")

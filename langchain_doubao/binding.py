@@ -24,12 +24,17 @@ def wire_tool(tool: Tool, *, strict: bool | None = None) -> JSON:
         and not tool.keys() & {"function", "name", "title"}
     ):
         return dict(tool)
-    wire: JSON = convert_to_openai_tool(tool, strict=strict)
+    wire: JSON = convert_to_openai_tool(tool)
+    if wire["type"] != "function":
+        return wire
+    # A dict in OpenAI's form comes back as it is: nested as on the wire, or flat.
+    flat = {name: value for name, value in wire.items() if name != "type"}
+    function = dict(wire.get("function") or flat)
+    if strict is not None:
+        function["strict"] = strict
     if strict:
-        function = wire["function"]
-        parameters = strict_schema(function.get("parameters") or {"type": "object"})
-        wire["function"] = {**function, "parameters": parameters}
-    return wire
+        function["parameters"] = strict_schema(function.get("parameters") or {"type": "object"})
+    return {"type": "function", "function": function}
 
 
 def wire_choice(choice: str | bool | JSON | None, tools: list[JSON]) -> str | JSON | None:

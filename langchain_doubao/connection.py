@@ -13,6 +13,11 @@ from doubao_core import AsyncClient, Client
 from doubao_core.gateways import gateway
 
 
+def chosen_provider() -> str:
+    """Say which provider the environment chooses; an empty variable chooses none."""
+    return os.environ.get("DOUBAO_PROVIDER") or "ark"
+
+
 class Connection(BaseModel):
     """Where requests go and with which key; the first fields of every embedding model and tool.
 
@@ -29,7 +34,7 @@ class Connection(BaseModel):
         hide_input_in_errors=True,
     )
 
-    provider: str = Field(default_factory=from_env("DOUBAO_PROVIDER", default="ark"))
+    provider: str = Field(default_factory=chosen_provider)
     """Name of the provider; default ``DOUBAO_PROVIDER``, then ``"ark"``."""
     api_key: SecretStr | Callable[[], str] | None = Field(default=None, exclude=True, repr=False)
     """A string, a ``SecretStr``, or a callable that is asked with each request; default the

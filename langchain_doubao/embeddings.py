@@ -64,14 +64,21 @@ class DoubaoEmbeddings(Connection, Embeddings):
     allowed_folders: Sequence[Path] = ()
     """Folders from which ``embed_image`` may read files; none by default."""
 
-    _recipe: Recipe = PrivateAttr()
     _threads: embedder.Embedder = PrivateAttr()
     _tasks: embedder.AsyncEmbedder = PrivateAttr()
     _tally: embedder.Tally = PrivateAttr()
 
     @model_validator(mode="after")
     def _prepare(self) -> Self:
-        self._recipe = Recipe(
+        self._tally = embedder.Tally()
+        self._threads = embedder.Embedder(self._client, self.max_concurrency, self._tally)
+        self._tasks = embedder.AsyncEmbedder(self._async_client, self.max_concurrency, self._tally)
+        return self
+
+    @property
+    def _recipe(self) -> Recipe:
+        # Made anew each time: a field may have been changed, here or in an updated copy.
+        return Recipe(
             model=self.model,
             dimensions=self.dimensions,
             multimodal=self.multimodal,
@@ -79,10 +86,6 @@ class DoubaoEmbeddings(Connection, Embeddings):
             document_instruction=self.document_instruction,
             target_modality=self.target_modality,
         )
-        self._tally = embedder.Tally()
-        self._threads = embedder.Embedder(self._client, self.max_concurrency, self._tally)
-        self._tasks = embedder.AsyncEmbedder(self._async_client, self.max_concurrency, self._tally)
-        return self
 
     @property
     def usage(self) -> EmbeddingUsage:

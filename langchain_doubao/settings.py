@@ -13,6 +13,7 @@ from pydantic import AliasChoices, ConfigDict, Field, PrivateAttr, SecretStr, mo
 from doubao_core import AsyncClient, Client
 from doubao_core.gateways import gateway
 from langchain_doubao import profiles
+from langchain_doubao.connection import chosen_provider
 from langchain_doubao.messages import SendReasoning
 
 JSON: TypeAlias = dict[str, Any]
@@ -52,7 +53,7 @@ class ChatSettings(BaseChatModel):
 
     model: str = Field(validation_alias=AliasChoices("model", "model_name"))
     """Model id (``doubao-seed-…``) or endpoint id (``ep-…``)."""
-    provider: str = Field(default_factory=from_env("DOUBAO_PROVIDER", default="ark"))
+    provider: str = Field(default_factory=chosen_provider)
     """Name of the provider; default ``DOUBAO_PROVIDER``, then ``"ark"``."""
     api_key: SecretStr | Callable[[], str] | None = Field(default=None, exclude=True)
     """The key, or a callable that is asked for it with each request; default the provider's

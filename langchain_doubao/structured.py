@@ -69,7 +69,8 @@ def as_function(schema: Any) -> JSON:
     """Describe a schema of any kind as a function: name, description, parameters."""
     if isinstance(schema, dict) and not schema.keys() & {"title", "name", "function"}:
         schema = {"title": "answer", **schema}
-    function: JSON = convert_to_openai_tool(schema)["function"]
+    # A copy: a dict in OpenAI's form comes back as it is.
+    function: JSON = dict(convert_to_openai_tool(schema)["function"])
     function.setdefault("parameters", {"type": "object", "properties": {}})
     return function
 

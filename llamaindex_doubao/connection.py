@@ -8,7 +8,7 @@ from typing import Annotated, Any, Self
 from llama_index.core.bridge.pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 from pydantic import BeforeValidator
 
-from doubao_core import ApiKey, AsyncClient, Client
+from doubao_core import ApiKey, AsyncClient, Client, ConfigError
 
 # What a copy has in common with the original: it belongs to the caller, and may hold locks.
 _SHARED = {
@@ -114,6 +114,24 @@ class Connection(BaseModel):
 
     async def __aexit__(self, *exception: object) -> None:
         await self.aclose()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        field = type(self).model_fields.get(name)
+        if field is not None and field.frozen:
+            # Pydantic's own error would quote the value, which may be a key.
+            raise ConfigError(f"{name} cannot be set later: make another {type(self).__name__}")
+        super().__setattr__(name, value)
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Copy the object; what is updated decides where the copy's requests go."""
+        if not update:
+            return super().model_copy(deep=deep)
+        given = dict(update)
+        if "api_key" in given:
+            given["api_key"] = ApiKey(given["api_key"])
+        copied = super().model_copy(update=given, deep=deep)
+        copied.model_post_init(None)
+        return copied
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         memo = {} if memo is None else memo

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
@@ -13,7 +14,7 @@ from llama_index.core.base.embeddings.base_sparse import BaseSparseEmbedding, Sp
 from llama_index.core.base.llms.types import ImageBlock
 from llama_index.core.bridge.pydantic import Field, PrivateAttr
 from llama_index.core.embeddings import MultiModalEmbedding
-from llama_index.core.schema import BaseNode, ImageNode, MetadataMode
+from llama_index.core.schema import BaseNode, ImageDocument, ImageNode, MetadataMode
 
 from doubao_core import ConfigError, embedder, media
 from doubao_core.api.embeddings import MOST_INPUTS
@@ -21,17 +22,26 @@ from doubao_core.embedder import EmbeddingUsage, Part, Recipe, Vector
 from llamaindex_doubao.connection import Connection
 
 Picture: TypeAlias = str | bytes | BytesIO | Path | ImageBlock
+PictureNode: TypeAlias = ImageNode | ImageDocument
 
 
 class _Embedding(Connection):
     """What the dense and the sparse class share: fields, the plan, and who sends it."""
 
-    model_name: str = Field(description="Model id, or an ep-… id together with multimodal.")
+    # Frozen is what the plan is made of: a vector must not differ from what to_dict says.
+    model_name: str = Field(
+        frozen=True, description="Model id, or an ep-… id together with multimodal."
+    )
     dimensions: int | None = Field(
-        default=None, ge=1, description="Length of the vectors; default the model's own."
+        default=None,
+        frozen=True,
+        ge=1,
+        description="Length of the vectors; default the model's own.",
     )
     multimodal: bool | None = Field(
-        default=None, description="Use /embeddings/multimodal; default decided by the model id."
+        default=None,
+        frozen=True,
+        description="Use /embeddings/multimodal; default decided by the model id.",
     )
     embed_batch_size: int = Field(
         default=MOST_INPUTS, gt=0, le=2048, description="Texts that are embedded together."
@@ -40,17 +50,23 @@ class _Embedding(Connection):
         default=embedder.DEFAULT_CONCURRENCY, description="Batches at once in async calls."
     )
     max_concurrency: int = Field(
-        default=embedder.DEFAULT_CONCURRENCY, ge=1, description="Requests in flight at once."
+        default=embedder.DEFAULT_CONCURRENCY,
+        frozen=True,
+        ge=1,
+        description="Requests in flight at once.",
     )
     query_instruction: str | None = Field(
         default=None,
+        frozen=True,
         description="What queries are for (ark.md 11.1); a prefix on text models.",
     )
     text_instruction: str | None = Field(
-        default=None, description="The same for documents; retrieval needs none."
+        default=None, frozen=True, description="The same for documents; retrieval needs none."
     )
     target_modality: str = Field(
-        default="text", description='What queries look for: "text", "image", "video", …'
+        default="text",
+        frozen=True,
+        description='What queries look for: "text", "image", "video", …',
     )
 
     _recipe: Recipe = PrivateAttr()
@@ -156,7 +172,7 @@ class DoubaoMultiModalEmbedding(DoubaoEmbedding, MultiModalEmbedding):
     """
 
     multimodal: bool | None = Field(
-        default=True, description="This class always uses /embeddings/multimodal."
+        default=True, frozen=True, description="This class always uses /embeddings/multimodal."
     )
     allowed_folders: Sequence[Path] = Field(
         default=(), exclude=True, description="Folders from which pictures may be read."
@@ -169,11 +185,11 @@ class DoubaoMultiModalEmbedding(DoubaoEmbedding, MultiModalEmbedding):
 
     def get_multimodal_embedding(self, parts: Sequence[Part]) -> Vector:
         """Embed all *parts* (in wire form, ark.md 11) together into one vector."""
-        return self._run(self._recipe.inputs([parts]))[0]
+        return self._fused([parts])[0]
 
     async def aget_multimodal_embedding(self, parts: Sequence[Part]) -> Vector:
         """Embed all *parts* (in wire form, ark.md 11) together into one vector."""
-        return (await self._arun(self._recipe.inputs([parts])))[0]
+        return (await self._afused([parts]))[0]
 
     def get_video_embedding(self, url: str) -> Vector:
         """Embed a film by its URL or data URL."""
@@ -191,17 +207,16 @@ class DoubaoMultiModalEmbedding(DoubaoEmbedding, MultiModalEmbedding):
         return (await self._aget_image_embeddings([img_file_path]))[0]
 
     def _get_image_embeddings(self, img_file_paths: Sequence[Picture]) -> list[Vector]:
-        return self._run(self._recipe.inputs(self._alone(img_file_paths)))
+        return self._fused(self._alone(img_file_paths))
 
     async def _aget_image_embeddings(self, img_file_paths: Sequence[Picture]) -> list[Vector]:
-        inputs = await asyncio.to_thread(self._alone, img_file_paths)
-        return await self._arun(self._recipe.inputs(inputs))
+        return await self._afused(await asyncio.to_thread(self._alone, img_file_paths))
 
     def __call__(self, nodes: Sequence[BaseNode], **kwargs: Any) -> Sequence[BaseNode]:
         """Embed *nodes*: image nodes as pictures, the others as texts."""
         texts, pictures = _sorted(nodes)
         super().__call__(texts, **kwargs)
-        vectors = self._run(self._recipe.inputs(self._together(pictures)))
+        vectors = self._fused(self._together(pictures))
         for node, vector in zip(pictures, vectors, strict=True):
             node.embedding = vector
         return nodes
@@ -210,21 +225,37 @@ class DoubaoMultiModalEmbedding(DoubaoEmbedding, MultiModalEmbedding):
         """Embed *nodes*: image nodes as pictures, the others as texts."""
         texts, pictures = _sorted(nodes)
         await super().acall(texts, **kwargs)
-        inputs = await asyncio.to_thread(self._together, pictures)
-        vectors = await self._arun(self._recipe.inputs(inputs))
+        vectors = await self._afused(await asyncio.to_thread(self._together, pictures))
         for node, vector in zip(pictures, vectors, strict=True):
             node.embedding = vector
         return nodes
 
+    # LlamaIndex asks the rate limiter for texts only.
+    def _fused(self, inputs: Sequence[Sequence[Part]]) -> list[Vector]:
+        requests = self._recipe.inputs(inputs)
+        if self.rate_limiter is not None:
+            for _ in requests:
+                self.rate_limiter.acquire()
+        return self._run(requests)
+
+    async def _afused(self, inputs: Sequence[Sequence[Part]]) -> list[Vector]:
+        requests = self._recipe.inputs(inputs)
+        if self.rate_limiter is not None:
+            for _ in requests:
+                await self.rate_limiter.async_acquire()
+        return await self._arun(requests)
+
     def _alone(self, pictures: Sequence[Picture]) -> list[list[Part]]:
         return [[self._part(each)] for each in pictures]
 
-    def _together(self, nodes: Sequence[ImageNode]) -> list[list[Part]]:
+    def _together(self, nodes: Sequence[PictureNode]) -> list[list[Part]]:
         return [self._parts(node) for node in nodes]
 
-    def _parts(self, node: ImageNode) -> list[Part]:
-        # resolve_image() would download the URL here; the service can fetch it itself.
-        part = self._part(node.image_url or node.resolve_image())
+    def _parts(self, node: PictureNode) -> list[Part]:
+        # Not resolve_image(): it downloads URLs, which the service can do itself, and reads files
+        # wherever they are.
+        content = base64.b64decode(node.image) if node.image else node.image_path
+        part = self._part(node.image_url or content or "")
         text = node.get_content(metadata_mode=MetadataMode.EMBED)
         return [part, {"type": "text", "text": text}] if text.strip() else [part]
 
@@ -288,11 +319,15 @@ def _video(url: str) -> Part:
     return {"type": "video_url", "video_url": {"url": url}}
 
 
-def _sorted(nodes: Sequence[BaseNode]) -> tuple[list[BaseNode], list[ImageNode]]:
-    pictures = [node for node in nodes if isinstance(node, ImageNode) and _has_picture(node)]
+def _sorted(nodes: Sequence[BaseNode]) -> tuple[list[BaseNode], list[PictureNode]]:
+    pictures = [
+        node
+        for node in nodes
+        if isinstance(node, (ImageNode, ImageDocument)) and _has_picture(node)
+    ]
     known = {id(node) for node in pictures}
     return [node for node in nodes if id(node) not in known], pictures
 
 
-def _has_picture(node: ImageNode) -> bool:
+def _has_picture(node: PictureNode) -> bool:
     return bool(node.image or node.image_path or node.image_url)

@@ -23,7 +23,7 @@ from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.tools import BaseTool
 from typing_extensions import override
 
-from doubao_core import catalogue
+from doubao_core import ConfigError, catalogue
 from llamaindex_doubao.connection import Connection
 from llamaindex_doubao.function_calling import (
     keep_first_call,
@@ -343,6 +343,8 @@ class Doubao(Connection, StructuredOutput):
             given,
             call,
         )
+        if "stream" in options:
+            raise ConfigError("the method decides about stream: call stream_chat, or chat")
         names = options.pop("tool_names", {})
         if not stream:
             options.pop("stream_options", None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from math import inf
 from typing import NamedTuple
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse
@@ -193,4 +194,6 @@ class StreamedAnswer:
                 return call
         call = _Fragments(index)
         self._calls.append(call)
+        # Their order is that of the indices, in whatever order they begin.
+        self._calls.sort(key=lambda each: inf if each.index is None else each.index)
         return call

@@ -48,7 +48,7 @@ def recorder(
         record_mode=mode,
         match_on=["method", "uri", "body"],
         serializer="readable",
-        before_record_request=lambda request: _clean_request(request, places),
+        before_record_request=lambda request: _clean_request(request, places, secret),
         before_record_response=None if mode == "none" else clean,
     )
     tape.register_serializer("readable", _Readable(source, secret))
@@ -155,11 +155,14 @@ def _bytes(part: Mapping[str, Any]) -> str | None:
     return text
 
 
-def _clean_request(request: Request, places: Mapping[str, str]) -> Request:
+def _clean_request(request: Request, places: Mapping[str, str], secret: str) -> Request:
     kept = {
         name: value for name, value in request.headers.items() if name.lower() in REQUEST_HEADERS
     }
     body = request.body or None
+    # An error while a cassette is closed would leave httpx patched for the rest of the process.
+    if secret and (secret in request.uri or secret.encode() in (body or b"")):
+        raise LeakError("the key is in a request's address or body: it was not sent nor written")
     if found := _BOUNDARY.search(kept.get("content-type", "")):
         # httpx draws a new one for each request.
         kept["content-type"] = "multipart/form-data; boundary=boundary"

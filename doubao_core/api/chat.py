@@ -166,9 +166,14 @@ _NOTHING: JSON = {}
 
 
 def delta(raw: JSON) -> ChatDelta:
-    """Read one event; absent, null and empty fields are the same."""
+    """Read one event; absent, null and empty fields are the same.
+
+    With ``n`` the choices come mixed: as in a plain answer, the first one counts.
+    """
     choices = raw.get("choices")
     choice: JSON = choices[0] if choices else _NOTHING
+    if choice.get("index"):
+        choice = next((each for each in choices or () if not each.get("index")), _NOTHING)
     new = choice.get("delta") or _NOTHING
     return ChatDelta(
         new.get("content") or "",

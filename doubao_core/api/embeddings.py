@@ -121,6 +121,8 @@ def embed_multimodal(
 
 
 def _check_texts(texts: Sequence[str]) -> None:
+    if isinstance(texts, str):
+        raise ConfigError("texts is one string: pass a list, or each letter would be a text")
     if not 1 <= len(texts) <= MOST_INPUTS:
         raise ConfigError(f"embed takes 1 to {MOST_INPUTS} texts in one request, not {len(texts)}")
     for position, text in enumerate(texts):
@@ -146,14 +148,17 @@ def _ordered(data: Any, count: int) -> list[list[float]]:
 
 def floats(embedding: Any) -> list[float]:
     """Read a vector: base64 of little-endian float32, or the list of numbers itself."""
-    if isinstance(embedding, list):
-        return embedding
     try:
-        values = array("f", base64.b64decode(embedding, validate=True))
+        if isinstance(embedding, list):
+            values = array("d", embedding)
+        else:
+            values = array("f", base64.b64decode(embedding, validate=True))
+            if sys.byteorder == "big":
+                values.byteswap()
     except (binascii.Error, TypeError, ValueError) as error:
         raise Malformed(f"a vector is neither numbers nor base64 float32: {error}") from error
-    if sys.byteorder == "big":
-        values.byteswap()
+    if not values:
+        raise Malformed("a vector is empty")
     return values.tolist()
 
 

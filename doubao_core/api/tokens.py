@@ -21,8 +21,8 @@ class Tokenization:
 @Operation
 def tokenize(*, model: str, texts: Sequence[str]) -> Flow[list[Tokenization]]:
     """Cut texts as *model* does, in the order given (ark.md 12)."""
-    if not texts:
-        raise ConfigError("tokenize needs at least one text")
+    if isinstance(texts, str) or not texts:
+        raise ConfigError("tokenize needs a list of at least one text")
     reply = yield Send(operation="tokenization.create", body={"model": model, "text": list(texts)})
     data = reply.json().get("data")
     if not isinstance(data, list) or len(data) != len(texts):

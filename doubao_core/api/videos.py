@@ -205,6 +205,8 @@ def list_videos(
         service_tier: ``"default"`` (the service's default) or ``"flex"``.
         task_ids: Only these tasks.
     """
+    if isinstance(task_ids, str):
+        raise ConfigError("task_ids is one string: pass a list of ids")
     pairs = [
         ("page_num", page_num),
         ("page_size", page_size),

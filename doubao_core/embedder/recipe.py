@@ -129,6 +129,8 @@ class Recipe:
         *,
         sparse: bool,
     ) -> list[Request]:
+        if isinstance(texts, str):
+            raise ConfigError("texts is one string: pass a list, or each letter would be a text")
         if not texts:
             return []
         said = instruction("text")

@@ -86,12 +86,26 @@ class Target:
             suffix = f"-{number}" if number else ""
             path = self._folder / f"{self._name}{suffix}.{extension}"
             try:
-                # A link fails where a rename would replace.
-                os.link(self._temporary, path)
+                self._link(path)
             except FileExistsError:
                 continue
             return path
         raise AssertionError  # pragma: no cover - count() does not end
+
+    def _link(self, path: Path) -> None:
+        try:
+            # A link fails where a rename would replace.
+            os.link(self._temporary, path)
+        except FileExistsError:
+            raise
+        except OSError:
+            # Some file systems (exFAT, network drives) have no links: take the name, then fill it.
+            path.open("xb").close()
+            try:
+                self._temporary.replace(path)
+            except OSError:
+                path.unlink()
+                raise
 
     def _unwritable(self, error: OSError) -> ConfigError:
         return ConfigError(f"cannot write into {self._folder}: {error.strerror}")

@@ -12,7 +12,7 @@ import glob
 import logging
 import time
 from collections.abc import AsyncGenerator, Generator
-from contextlib import aclosing, closing
+from contextlib import aclosing, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -228,8 +228,12 @@ class AsyncStudio:
             except asyncio.CancelledError:
                 # Cancelled in mid-flight: without the answer nobody would know the task's id.
                 await asyncio.wait([submission], timeout=_GRACE)
-                if submission.done() and submission.exception() is None:
+                if not submission.done():
+                    _LOG.warning("a video task may have been submitted: no answer before the end")
+                elif (failure := submission.exception()) is None:
                     await self._withdraw(submission.result())
+                else:
+                    _LOG.warning("no video task to cancel is known: %s", failure)
                 submission.cancel()
                 raise
 
@@ -353,8 +357,10 @@ def _unseen(error: DoubaoError) -> str:
 def _already(folder: Path, name: str) -> media.Saved | None:
     """Find a result that an earlier look-up saved under the task's id."""
     for path in folder.glob(f"{glob.escape(Path(name).name)}.*"):
-        with path.open("rb") as file:
-            kind = media.sniff(file.read(16))
-        if kind is not None:
-            return media.Saved(path=path, media_type=kind[0], size=path.stat().st_size)
+        # What cannot be read is no result of ours: the film is fetched beside it.
+        with suppress(OSError):
+            with path.open("rb") as file:
+                kind = media.sniff(file.read(16))
+            if kind is not None:
+                return media.Saved(path=path, media_type=kind[0], size=path.stat().st_size)
     return None

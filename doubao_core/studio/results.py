@@ -84,8 +84,8 @@ class VideoResult:
 
     Attributes:
         task_id: The handle; the service keeps the task for 7 days.
-        status: As the service last said it: ``queued``, ``running``, ``succeeded``; ``"unknown"``
-            if it could not be asked after the task was accepted.
+        status: As the service last said it: ``queued``, ``running``, ``succeeded``; ``queued``
+            too if it could not be asked after the task was accepted (``problem`` says why).
         path: The file of the film, once it has succeeded.
         last_frame: The file of its last picture, if that was asked for.
         url: Where the service keeps the film for 24 hours.
@@ -123,7 +123,8 @@ class VideoResult:
             why = f" {self.problem}" if self.problem else ""
             return f"The video is still running (status {self.status}).{why} {later}"
         if self.path is None:
-            return f"The video is made, but the file could not be fetched. {self.problem} {later}"
+            why = self.problem or "The service gave no address for it."
+            return f"The video is made, but the file could not be fetched. {why} {later}"
         said = f"The video is ready: {self.path.name} ({self._facts}). Task id {self.task_id}."
         if self.last_frame is not None:
             said += (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import cassette_store
+import httpx
 import pytest
 import record_cassettes
 from cassette_cases import HELLO, Case, cases
@@ -149,15 +150,20 @@ def test_recording_with_a_secret_leaves_no_trace_of_it(tmp_path, emulator, key):
 
 
 def test_a_request_that_holds_the_secret_is_not_written_at_all(tmp_path, emulator, key):
+    """Nor sent; and httpx, which vcrpy patches meanwhile, is itself again."""
+    usual = httpx.HTTPTransport.handle_request
     messages = [{"role": "user", "content": f"my key is {key}"}]
-    with pytest.raises(cassette_store.LeakError):
+    with pytest.raises(cassette_store.LeakError) as caught:
         record_one(
             tmp_path,
             emulator,
             key,
             lambda c: c.chat(model=SEED, messages=messages),
         )
+    assert caught.value
+    assert httpx.HTTPTransport.handle_request is usual
     assert not (tmp_path / "one.yaml").exists()
+    assert emulator.requests == []
 
 
 def test_a_replay_never_reaches_the_network(make_client):

@@ -117,6 +117,9 @@ def test_a_key_that_no_header_can_carry_is_refused_without_showing_it(made, bad)
         ({"default_headers": {"X": "a\r\nb"}}, "'X' cannot be sent"),
         ({"default_headers": {"X": "ü"}}, "'X' cannot be sent"),
         ({"default_headers": {"X": 5}}, "'X' cannot be sent"),
+        ({"default_headers": {"X": " a"}}, "'X' cannot be sent"),
+        ({"default_headers": {"X Y": "a"}}, "'X Y' cannot be sent"),
+        ({"default_headers": {"": "a"}}, "'' cannot be sent"),
     ],
 )
 def test_a_wrong_argument_is_refused_when_the_client_is_made(made, arguments, text):
@@ -174,3 +177,11 @@ def test_a_client_with_an_injected_http_client_cannot_be_pickled(made):
 def test_arguments_are_keywords_only(made):
     with pytest.raises(TypeError):
         made("ark")
+
+
+@pytest.mark.parametrize("given", [None, 5, b"sk-1"])
+def test_a_callable_that_gives_no_key_is_refused_and_replaced_by_none(made, monkeypatch, given):
+    """The key of the environment may be billed to somebody else."""
+    monkeypatch.setenv("ARK_API_KEY", "from-the-environment")
+    with pytest.raises(ConfigError, match="api_key gave"):
+        sent_key(made(api_key=lambda: given))

@@ -15,9 +15,10 @@ from contextlib import aclosing, suppress
 
 import httpx
 import pytest
+from httpcore._async.connection_pool import PoolByteStream
 
 from doubao_core import AsyncClient, Client, ConfigError
-from doubao_core.pools import KEEP_ALIVE_SECONDS, FreeListPool, environment_proxy
+from doubao_core.pools import KEEP_ALIVE_SECONDS, FreeListPool, environment_proxy, tls_context
 
 CHAT = {
     "model": "doubao-seed-2-1-pro-260915",
@@ -208,6 +209,26 @@ def test_a_cancelled_call_frees_its_connection_and_its_place(emulator, key, monk
     assert asyncio.run(main()).content
 
 
+async def test_a_connection_whose_release_was_cancelled_is_not_used_again(
+    emulator, key, monkeypatch
+):
+    """Inside httpcore it is still in use, and the next request would wait for it in vain."""
+    release = PoolByteStream.aclose
+
+    async def cancelled(self):
+        monkeypatch.setattr(PoolByteStream, "aclose", release)
+        raise asyncio.CancelledError
+
+    async with AsyncClient(base_url=emulator.base_url, api_key=key) as client:
+        await client.chat(**CHAT)
+        monkeypatch.setattr(PoolByteStream, "aclose", cancelled)
+        with pytest.raises(asyncio.CancelledError):
+            await client.chat(**CHAT)
+        async with asyncio.timeout(5):
+            assert (await client.chat(**CHAT)).content
+        assert emulator.connections == 1
+
+
 def test_thirty_two_threads_share_one_client(emulator, key):
     with (
         Client(base_url=emulator.base_url, api_key=key) as client,
@@ -261,7 +282,7 @@ def test_connections_that_were_idle_for_long_are_closed_while_others_are_used(mo
     async def main():
         pool, fresh = FreeListPool(), Connection(0.0)
         await pool._places.acquire()
-        await pool.give_back(fresh, idle)
+        await pool.give_back(fresh, idle, usable=True)
 
     import collections
 
@@ -368,3 +389,17 @@ def test_a_proxy_of_a_kind_that_cannot_be_used_says_so(make_client, monkeypatch)
     monkeypatch.setenv("HTTP_PROXY", "socks5://127.0.0.1:1")
     with pytest.raises(ConfigError, match="socks"):
         make_client(base_url="http://ark.invalid/api/v3").chat(**CHAT)
+
+
+def test_a_proxy_of_an_unknown_kind_says_so(make_client, monkeypatch):
+    monkeypatch.setenv("ALL_PROXY", "socks4://127.0.0.1:1")
+    with pytest.raises(ConfigError, match="socks4"):
+        make_client(base_url="http://ark.invalid/api/v3").chat(**CHAT)
+
+
+def test_certificates_that_are_not_there_are_a_config_error(make_client, monkeypatch, tmp_path):
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "nowhere.pem"))
+    tls_context.cache_clear()
+    with pytest.raises(ConfigError, match="No such file"):
+        make_client(base_url="https://127.0.0.1:9/api/v3").chat(**CHAT)
+    tls_context.cache_clear()

@@ -70,6 +70,12 @@ def test_a_blank_text_is_refused_by_position(model, blank):
         Recipe(model=model).documents(["a", "b", blank, "d"])
 
 
+def test_one_string_is_no_list_of_texts():
+    for model in (TEXT, VISION):
+        with pytest.raises(ConfigError, match="pass a list"):
+            Recipe(model=model).documents("tea")
+
+
 @pytest.mark.parametrize("model", [VISION, TEXT])
 def test_a_text_may_have_100_000_bytes_and_no_more(model):
     recipe = Recipe(model=model)

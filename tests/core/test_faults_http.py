@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import httpx
 import pytest
 
 from doubao_core import (
@@ -346,3 +347,21 @@ def unused_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+@pytest.mark.parametrize("body", [b"<html>Hello</html>", b"", b"[]"])
+def test_a_page_in_the_place_of_a_stream_is_named(answering, body):
+    def answer(request):
+        return httpx.Response(200, content=body, headers={"content-type": "text/html"})
+
+    with pytest.raises(Malformed, match="asked for an event stream, got 'text/html'"):
+        list(answering(answer).stream_chat(**CHAT))
+
+
+def test_the_content_type_of_a_stream_may_be_in_any_case(answering):
+    def answer(request):
+        body = b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
+        kind = "Text/Event-Stream; Charset=UTF-8"
+        return httpx.Response(200, content=body, headers={"content-type": kind})
+
+    assert list(answering(answer).stream_chat(**CHAT))[-1].finish_reason == "stop"

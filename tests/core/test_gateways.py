@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
+from dataclasses import replace
 
+import httpx
 import pytest
 
-from doubao_core import Client, ConfigError, UnsupportedOperation, gateways
+from doubao_core import (
+    AmbiguousSubmit,
+    Client,
+    ConfigError,
+    NotFound,
+    ServerError,
+    UnsupportedOperation,
+    gateways,
+)
 from doubao_core.gateways import Gateway, Route, gateway, known, route
 from doubao_core.gateways.ark import ROUTES
 
@@ -130,3 +141,25 @@ def test_the_dialect_of_a_gateway_applies_to_request_and_answer(plugins, make_cl
     )
     assert answer.content == "hello"
     assert emulator.requests[-1].body["model"] == "doubao-seed-2-1-pro-260915"
+
+
+@pytest.mark.parametrize("status", [200, 404, 500])
+def test_an_answer_that_is_not_of_the_dialect_is_one_of_our_errors(
+    plugins, make_client, driver, status
+):
+    """A lost answer to a paid request is ambiguous; a refusal stays what it is."""
+
+    def decode(reply):
+        return replace(reply, body=json.dumps({"id": reply.json()["data"]["task"]}).encode())
+
+    def answer(request):
+        return httpx.Response(status, json={"error": {"code": "Odd", "message": "no"}})
+
+    video = Route("POST", "/film", decode=decode)
+    plugins.append(Entry(ELSEWHERE.but(routes={"videos.create": video})))
+    injected = driver.http(transport=httpx.MockTransport(answer))
+    client = make_client(provider="elsewhere", http_client=injected)
+    kind = {200: AmbiguousSubmit, 404: NotFound, 500: ServerError}[status]
+    with pytest.raises(kind) as caught:
+        client.create_video(model="m", content=[{"type": "text", "text": "tea"}])
+    assert type(caught.value) is kind

@@ -187,3 +187,31 @@ def test_a_file_is_known_by_its_first_bytes(head, found):
 
 def test_a_target_takes_a_folder_as_a_path(tmp_path):
     assert isinstance(save(Path(tmp_path)).path, Path)
+
+
+@pytest.fixture
+def linkless(monkeypatch):
+    """A file system without links, such as exFAT or a network drive."""
+
+    def link(source, target):
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr("os.link", link)
+
+
+def test_a_file_system_without_links_keeps_what_was_paid_for(tmp_path, linkless):
+    (tmp_path / "picture.png").write_text("mine")
+    saved = save(tmp_path)
+    assert saved.path.read_bytes() == PNG
+    assert names(tmp_path) == ["picture-1.png", "picture.png"]
+    assert (tmp_path / "picture.png").read_text() == "mine"
+
+
+def test_a_name_that_was_taken_in_vain_is_given_back(tmp_path, linkless, monkeypatch):
+    def replace(source, target):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(Path, "replace", replace)
+    with pytest.raises(ConfigError, match="Input/output error"):
+        save(tmp_path)
+    assert names(tmp_path) == []

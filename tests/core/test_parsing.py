@@ -191,6 +191,13 @@ def test_an_error_under_status_200_is_raised_as_what_it_means(pump):
         pump(CALLS["create_video"][0](), {"error": ERROR})
 
 
+@pytest.mark.parametrize("answer", [{}, b"", {"error": {"code": "ModelNotOpen", "message": "m"}}])
+def test_an_answer_that_is_none_names_its_operation(pump, answer):
+    with pytest.raises(DoubaoError) as caught:
+        pump(chat(), answer)
+    assert caught.value.operation == "chat.create"
+
+
 def test_chat_options_are_sent_by_their_wire_names_without_nulls():
     send = next(chat(temperature=0.0, top_p=None, stop=["x"], extra_body={"new": 1}))
     assert send.body == {
@@ -222,6 +229,10 @@ def test_vectors_come_in_the_order_of_the_texts(pump):
         [{"index": 0, "embedding": [1.0]}, {"index": 1, "embedding": "***"}],
         [{"index": 0, "embedding": [1.0]}, {"index": 1, "embedding": "AAA="}],
         [{"index": 0, "embedding": [1.0]}, {"index": "one", "embedding": [1.0]}],
+        [{"index": 0, "embedding": [1.0]}, {"index": 1, "embedding": [None]}],
+        [{"index": 0, "embedding": [1.0]}, {"index": 1, "embedding": ["1"]}],
+        [{"index": 0, "embedding": []}, {"index": 1, "embedding": []}],
+        [{"index": 0, "embedding": ""}, {"index": 1, "embedding": ""}],
     ],
 )
 def test_vectors_that_are_not_one_each_are_malformed(pump, data):
@@ -229,7 +240,7 @@ def test_vectors_that_are_not_one_each_are_malformed(pump, data):
         pump(flow("embed", model="m", texts=["a", "b"]), {"data": data})
 
 
-@pytest.mark.parametrize("texts", [[], ["a"] * 257, ["a", ""], ["a", None]])
+@pytest.mark.parametrize("texts", [[], ["a"] * 257, ["a", ""], ["a", None], "abc"])
 def test_texts_that_the_service_refuses_are_refused_first(texts):
     with pytest.raises(ConfigError):
         next(flow("embed", model="m", texts=texts))
@@ -248,12 +259,14 @@ def test_a_multimodal_vector_is_an_object_or_a_list_of_one(pump, wrap):
     assert (result.vector, result.sparse) == ([1.0, 2.0], {4: 0.5})
 
 
-def test_empty_requests_are_refused_before_anything_is_sent():
+def test_empty_and_mistaken_requests_are_refused_before_anything_is_sent():
     for name, arguments in [
         ("embed_multimodal", {"model": "m", "parts": []}),
         ("create_video", {"model": "m", "content": []}),
         ("create_images", {"model": "m", "prompt": " "}),
         ("tokenize", {"model": "m", "texts": []}),
+        ("tokenize", {"model": "m", "texts": "abc"}),
+        ("list_videos", {"task_ids": "abc"}),
         ("upload_file", {"content": b"x"}),
     ]:
         with pytest.raises(ConfigError):

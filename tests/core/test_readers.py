@@ -73,6 +73,19 @@ def test_absent_null_and_empty_fields_are_the_same():
         assert delta(raw) == nothing
 
 
+def test_of_several_choices_the_first_one_counts():
+    """As in a plain answer; they come mixed, and two texts in one are none."""
+
+    def part(index, text, **more):
+        return {"index": index, "delta": {"content": text}, **more}
+
+    choices = [[part(0, "A")], [part(1, "x")], [part(1, "y"), part(0, "B", finish_reason="stop")]]
+    events, failure, reader = read([event({"choices": each}) for each in choices] + [DONE])
+    assert failure is None
+    assert [each.content for each in events] == ["A", "", "B"]
+    assert reader.partial == "AB"
+
+
 def test_every_field_of_an_event_is_found():
     raw = {
         "choices": [

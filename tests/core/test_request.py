@@ -116,7 +116,7 @@ def test_bodies_are_utf8_json(value, encoded):
 
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
 def test_numbers_that_are_not_json_are_refused(number):
-    with pytest.raises(ConfigError, match="cannot be written as JSON"):
+    with pytest.raises(ConfigError, match="cannot be written as JSON: a number in it"):
         encode({"temperature": number})
     with pytest.raises(ConfigError):
         encode({"text": "NaN", "deep": [{"x": number}]})

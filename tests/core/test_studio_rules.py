@@ -365,3 +365,9 @@ def test_a_film_that_goes_on_is_not_to_be_submitted_again():
     assert "still running" in text
     assert "cgt-1" in text
     assert "Do not submit it again" in text
+
+
+def test_a_film_without_an_address_is_said_to_have_none():
+    text = VideoResult(task_id="cgt-1", status="succeeded").text
+    assert "gave no address" in text
+    assert "None" not in text

@@ -49,6 +49,13 @@ def calls(*ids):
     ]
 
 
+def strict(schema):
+    """Ask for an object whose property `a` has this schema."""
+    whole = {"type": "object", "properties": {"a": schema}, "$defs": {"a": {"type": "string"}}}
+    named = {"name": "x", "strict": True, "schema": whole}
+    return {"type": "json_schema", "json_schema": named}
+
+
 @pytest.fixture
 def post(emulator):
     with httpx.Client(base_url=emulator.base_url, headers={"Authorization": "Bearer k"}) as client:
@@ -310,6 +317,16 @@ REFUSED = [
         "InvalidParameter",
         "response_format.json_schema.schema.properties.a",
     ),
+    (
+        {"response_format": strict({"unevaluatedItems": {"minLength": 1}})},
+        "InvalidParameter",
+        "response_format.json_schema.schema.properties.a.unevaluatedItems",
+    ),
+    (
+        {"response_format": strict({"$ref": "https://example.com/a.json"})},
+        "InvalidParameter",
+        "response_format.json_schema.schema.properties.a",
+    ),
 ]
 
 
@@ -382,6 +399,9 @@ def test_a_model_without_structured_output_answers_as_seen_on_the_wire(post):
         {"messages": said(image_part(url="https://example.com/a.png", detail=None))},
         {"messages": said({"type": "file", "file": {"file_url": "https://example.com/a.pdf"}})},
         {"messages": [*HELLO, {"role": "assistant", "content": None, "tool_calls": calls("a")}]},
+        {"messages": [{"role": "assistant", "content": [image_part(url=picture())]}, *HELLO]},
+        {"response_format": strict({"enum": [{"format": 1}], "default": {"minimum": 1}})},
+        {"response_format": strict({"$ref": "#/$defs/a"})},
         {"model": OLD, "frequency_penalty": -2, "presence_penalty": 2, "logit_bias": {"1": -100}},
         {"model": "deepseek-v4-pro-ga-260813", "logprobs": True, "stop": ["a"] * 16},
         {"model": "deepseek-v4-1-flash-260910", "reasoning_effort": "ultra"},

@@ -101,6 +101,16 @@ def test_a_body_that_is_no_json_object_is_a_400(emulator, body, sentence):
     assert sentence in error_of(answer)["message"]
 
 
+def test_half_a_surrogate_pair_breaks_neither_a_refusal_nor_an_answer(emulator):
+    for model, status in (("\ud800", 404), (HELLO["model"], 200)):
+        body = {"model": model, "messages": [{"role": "user", "content": "say \ud800"}]}
+        answer = httpx.post(
+            f"{emulator.base_url}/chat/completions", content=json.dumps(body), headers=KEY
+        )
+        assert (answer.status_code, answer.encoding) == (status, "utf-8")
+        assert answer.json()
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [

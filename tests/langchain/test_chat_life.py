@@ -19,7 +19,7 @@ from langchain_core.load import dumpd, dumps, load
 from langchain_core.rate_limiters import InMemoryRateLimiter
 from pydantic import SecretStr, ValidationError
 
-from langchain_doubao import ChatDoubao
+from langchain_doubao import ChatDoubao, DoubaoEmbeddings, SeedreamImageTool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -361,3 +361,12 @@ def test_the_environments_proxy_is_used(
     assert asyncio.run(model.ainvoke("Hi")).text == "Hi"
     assert asked == ["http://ark.test/api/v3/chat/completions"] * 2
     model.close()
+
+
+@pytest.mark.parametrize("made", [ChatDoubao, DoubaoEmbeddings, SeedreamImageTool])
+def test_empty_variables_are_as_good_as_none(
+    made: type[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOUBAO_PROVIDER", "")
+    monkeypatch.setenv("DOUBAO_BASE_URL", "")
+    assert made(model="doubao-embedding-vision-251215").provider == "ark"

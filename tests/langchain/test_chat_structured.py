@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any, TypedDict
 
 import pytest
@@ -216,6 +217,24 @@ def test_strict_follows_the_schema_unless_told(
     asked = model.first.kwargs["response_format"]["json_schema"]
     loose = asked["schema"].get("additionalProperties") is not False
     assert (asked.get("strict"), loose) == wanted
+
+
+@pytest.mark.parametrize("strict", [None, True, False])
+def test_a_forced_call_is_as_strict_as_it_was_asked_to_be(
+    strict: bool | None, chat: Callable[..., ChatDoubao]
+) -> None:
+    """Without the flag a schema is a hint only (ark.md 4.5)."""
+    model = chat().with_structured_output(Person, strict=strict)
+    (tool,) = model.first.kwargs["tools"]
+    assert tool["function"].get("strict") is strict
+
+
+def test_a_schema_is_left_alone(chat: Callable[..., ChatDoubao]) -> None:
+    bare = {"type": "function", "function": {"name": "answer"}}
+    before = copy.deepcopy(bare)
+    for method in METHODS:
+        chat().with_structured_output(bare, method=method)
+    assert bare == before
 
 
 def test_schemas_are_traced_as_they_were_given(chat: Callable[..., ChatDoubao]) -> None:

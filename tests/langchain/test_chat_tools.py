@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any, TypedDict
 
 import pytest
@@ -170,6 +171,23 @@ def test_strict_requires_every_property(
     assert parameters["required"] == ["city", "days"]
     assert parameters["additionalProperties"] is False
     assert "minLength" not in parameters["properties"]["city"]
+
+
+NESTED = TOOLS["OpenAI dict"][0]
+
+
+@pytest.mark.parametrize("given", [NESTED, {"type": "function", **NESTED["function"]}])
+@pytest.mark.parametrize("strict", [None, True, False])
+def test_a_tool_in_openais_form_is_sent_nested_and_left_alone(
+    given: Any, strict: bool | None, emulator: Emulator, chat: Callable[..., ChatDoubao]
+) -> None:
+    before = copy.deepcopy(given)
+    chat().bind_tools([given], strict=strict).invoke("Weather of Paris")
+    (sent,) = bound(emulator)["tools"]
+    assert sent["function"]["name"] == "get_weather"
+    assert sent["function"].get("strict") is strict
+    assert (sent["function"]["parameters"].get("additionalProperties") is False) is bool(strict)
+    assert given == before
 
 
 def test_arguments_stay_unescaped(emulator: Emulator, chat: Callable[..., ChatDoubao]) -> None:

@@ -215,3 +215,11 @@ def test_it_works_inside_a_running_event_loop(make):
         return len(make().embed_documents(["tea", "rice"]))
 
     assert asyncio.run(nested()) == 2
+
+
+def test_a_changed_field_counts_at_once_and_in_an_updated_copy(make):
+    embeddings = make(dimensions=1024)
+    twin = embeddings.model_copy(update={"dimensions": 2048})
+    assert len(twin.embed_query("tea")) == 2048
+    embeddings.dimensions = 2048
+    assert len(embeddings.embed_query("tea")) == 2048

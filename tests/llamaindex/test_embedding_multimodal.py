@@ -11,7 +11,7 @@ import pytest
 from llama_index.core.base.llms.types import ImageBlock
 from llama_index.core.indices import MultiModalVectorStoreIndex
 from llama_index.core.ingestion import IngestionPipeline
-from llama_index.core.schema import ImageNode, TextNode
+from llama_index.core.schema import ImageDocument, ImageNode, TextNode
 from PIL import Image
 
 from doubao_core import ConfigError
@@ -68,6 +68,19 @@ def sent(emulator) -> list[Any]:
         [part.get("text") or part[part["type"]]["url"] for part in request.body["input"]]
         for request in emulator.requests
     ]
+
+
+class CountingLimiter:
+    """A rate limiter that lets everything pass and counts it."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def acquire(self, num_tokens: int = 0) -> None:
+        self.asked += 1
+
+    async def async_acquire(self, num_tokens: int = 0) -> None:
+        self.asked += 1
 
 
 def moved(content: bytes) -> io.BytesIO:
@@ -132,6 +145,36 @@ def test_image_nodes_are_embedded_as_pictures_with_their_text(make, call, emulat
     assert sorted(sent(emulator)) == sorted([["tea"], ["no picture"], [URL], [DATA_URL, "a cup"]])
     assert all(len(node.embedding) == 2048 for node in nodes)
     assert nodes[0].embedding != nodes[1].embedding
+
+
+def test_image_documents_are_embedded_as_pictures(make, call, emulator):
+    documents = [ImageDocument(image=base64.b64encode(PNG).decode()), ImageDocument(text="tea")]
+    call(make(), "__call__", documents)
+    assert sorted(sent(emulator)) == sorted([[DATA_URL], ["tea"]])
+    assert all(len(document.embedding) == 2048 for document in documents)
+
+
+@pytest.mark.parametrize("kind", [ImageNode, ImageDocument])
+def test_the_file_of_a_node_is_read_only_below_an_allowed_folder(
+    make, call, emulator, tmp_path, kind
+):
+    path = tmp_path / "tea.png"
+    path.write_bytes(PNG)
+    node = kind(image_path=str(path))
+    with pytest.raises(ConfigError, match="may not read"):
+        call(make(), "__call__", [node])
+    assert emulator.requests == []
+    call(make(allowed_folders=[tmp_path]), "__call__", [node])
+    assert sent(emulator) == [[DATA_URL]]
+
+
+def test_pictures_ask_the_rate_limiter_too(make, call):
+    limiter = CountingLimiter()
+    embedding = make(rate_limiter=limiter)
+    call(embedding, "get_image_embedding_batch", [PNG, PNG])
+    call(embedding, "__call__", [ImageNode(image_url=URL)])
+    call(embedding, "get_multimodal_embedding", [{"type": "text", "text": "tea"}])
+    assert limiter.asked == 4
 
 
 def test_an_ingestion_pipeline_embeds_pictures(make, emulator):

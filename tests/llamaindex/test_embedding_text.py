@@ -67,6 +67,17 @@ def test_every_hook_of_the_base_is_overridden():
             assert getattr(DoubaoEmbedding, hook) is not getattr(BaseEmbedding, hook)
 
 
+@pytest.mark.parametrize("name", ["model_name", "dimensions", "query_instruction"])
+def test_what_decides_the_vectors_cannot_be_set_later(make, name):
+    with pytest.raises(ConfigError, match=f"{name} cannot be set later"):
+        setattr(make(), name, "other")
+
+
+def test_an_updated_copy_makes_other_vectors(make, call):
+    copied = make().model_copy(update={"dimensions": 1024})
+    assert len(call(copied, "get_text_embedding", "tea")) == 1024
+
+
 @pytest.mark.parametrize("model", [VISION, TEXT])
 def test_an_empty_list_sends_nothing(make, call, emulator, model):
     assert call(make(model_name=model), "get_text_embedding_batch", []) == []

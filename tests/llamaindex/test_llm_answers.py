@@ -183,6 +183,13 @@ async def test_what_cannot_be_sent_fails_before_anything_is(emulator, llm, ask):
     assert not emulator.requests
 
 
+@pytest.mark.parametrize("wanted", [True, False])
+async def test_the_method_decides_about_streaming(emulator, llm, ask, wanted):
+    with pytest.raises(ConfigError, match="call stream_chat, or chat"):
+        await ask(llm, HI, stream=wanted)
+    assert emulator.requests == []
+
+
 async def test_retries_are_counted_once(emulator, make_llm, ask):
     with emulator.fault("rate_limit", retry_after=0), pytest.raises(RateLimited):
         await ask(make_llm(max_retries=2), HI)

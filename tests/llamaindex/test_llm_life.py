@@ -23,6 +23,7 @@ from llama_index.core.rate_limiter import TokenBucketRateLimiter
 from llama_index_instrumentation import get_dispatcher
 from pydantic import SecretStr, ValidationError
 
+from doubao_core import ConfigError
 from llamaindex_doubao import Doubao
 
 HI = [ChatMessage(content="hi")]
@@ -131,8 +132,24 @@ def test_a_wrong_argument_is_refused_when_the_object_is_made(wrong):
 
 @pytest.mark.parametrize("name", ["api_key", "base_url", "timeout", "http_client"])
 def test_a_connection_cannot_be_changed_behind_the_clients_back(used, name):
-    with pytest.raises(ValidationError, match="frozen"):
+    with pytest.raises(ConfigError, match=f"{name} cannot be set later: make another Doubao"):
         setattr(used, name, None)
+
+
+def test_a_key_that_is_set_too_late_is_not_shown(used):
+    with pytest.raises(ConfigError) as caught:
+        used.api_key = "sk-another"
+    assert "sk-another" not in str(caught.value)
+
+
+def test_the_requests_of_an_updated_copy_go_where_it_says(used, emulator):
+    copied = used.model_copy(update={"api_key": "sk-another", "default_headers": None})
+    copied.chat(HI)
+    assert emulator.requests[-1].headers["authorization"] == "Bearer sk-another"
+    assert "x-team" not in emulator.requests[-1].headers
+    used.chat(HI)
+    assert emulator.requests[-1].headers["authorization"] == f"Bearer {KEY}"
+    assert b"sk-another" not in pickle.dumps(copied)
 
 
 def test_models_and_callbacks_can_be_changed(used, sent):

@@ -322,3 +322,17 @@ async def test_completions_stream_the_same_with_the_reasoning_beside(emulator, l
     assert "".join(each.delta for each in blocking) == blocking[-1].text == "Tea is green."
     assert blocking[0].additional_kwargs["thinking_delta"] == "h"
     assert blocking[-1].additional_kwargs["thinking"] == "hm"
+
+
+async def test_calls_stand_in_the_order_of_their_indices(chunks):
+    responses = await chunks(
+        [
+            event({"tool_calls": [fragment(1, "{}", id="call_2", name="g")]}),
+            event({"tool_calls": [fragment(0, "{}", id="call_1", name="f")]}),
+            event({"content": ""}, finish_reason="tool_calls"),
+        ]
+    )
+    message = responses[-1].message
+    assert [block.tool_call_id for block in message.blocks] == ["call_1", "call_2"]
+    legacy = message.additional_kwargs["tool_calls"]
+    assert [call["id"] for call in legacy] == ["call_1", "call_2"]
