@@ -12,11 +12,12 @@ from collections.abc import AsyncGenerator, Generator, Mapping
 from itertools import count
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from doubao_core import media, retry
 from doubao_core.api import Operations
-from doubao_core.config import KeySource, Settings, resolve
+from doubao_core.config import KeySource
+from doubao_core.configured import Configured
 from doubao_core.errors import DoubaoError, Stalled
 from doubao_core.operation import (
     AsyncDriver,
@@ -43,99 +44,14 @@ _STALLED = "the stream sent bytes but no event for as long as timeout= allows"
 _MAKING = threading.Lock()
 
 
-class _Configured:
-    """What both clients are made of: settings, and a transport that is made when first needed."""
-
-    def __init__(
-        self,
-        *,
-        provider: str | None = None,
-        api_key: KeySource = None,
-        base_url: str | None = None,
-        timeout: float | None = None,
-        max_retries: int | None = None,
-        default_headers: Mapping[str, str] | None = None,
-        http_client: Any = None,
-    ) -> None:
-        self._settings = resolve(
-            provider=provider,
-            api_key=api_key,
-            base_url=base_url,
-            timeout=timeout,
-            max_retries=max_retries,
-            default_headers=default_headers,
-        )
-        self._policy = retry.Policy(max_retries=self._settings.max_retries)
-        self._http_client = http_client
-        self._made: Any = None
-
-    @property
-    def provider(self) -> str:
-        """Name of the provider that this client talks to."""
-        return self._settings.gateway.name
-
-    @property
-    def base_url(self) -> str:
-        """Where requests go; asking an emulator client for it starts the emulator."""
-        return self._settings.locate()
-
-    def __repr__(self) -> str:
-        url = self._settings.base_url
-        return f"{type(self).__name__}(provider={self.provider!r}, base_url={url!r})"
-
-    def __copy__(self) -> Self:
-        return self._copy(self._settings, self._http_client)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        return self._copy(self._settings, self._http_client)
-
-    def __getstate__(self) -> dict[str, Any]:
-        if self._http_client is not None:
-            raise TypeError(
-                f"a {type(self).__name__} with an injected http_client cannot be pickled: "
-                "make it without one, or make it again in the other process"
-            )
-        return {"settings": self._settings}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self._restore(state["settings"], None)
-
-    def _copy(self, settings: Settings, http_client: Any) -> Self:
-        copy = type(self).__new__(type(self))
-        copy._restore(settings, http_client)  # noqa: SLF001 - of the same class
-        return copy
-
-    def _signed(self, error: DoubaoError) -> DoubaoError:
-        error.gateway = error.gateway or self.provider
-        return error
-
-    def _pause(
-        self, send: Send, attempt: int, error: DoubaoError, *, begun: bool, partial: str
-    ) -> float:
-        """Seconds before a stream is opened again; raises once its first event was given out."""
-        self._signed(error).operation = send.operation
-        # What has come was paid for: no failure of a stream loses it.
-        error.partial = partial
-        pause = None if begun else retry.decide(send, attempt, error, self._policy)
-        if pause is None:
-            raise retry.settled(send, error)
-        return pause
-
-    def _restore(self, settings: Settings, http_client: Any) -> None:
-        self._settings = settings
-        self._policy = retry.Policy(max_retries=settings.max_retries)
-        self._http_client = http_client
-        self._made = None
-
-
-class Client(_Configured, Operations, SyncDriver):
+class Client(Configured, Operations, SyncDriver):
     """Blocking client of the API; one object serves many threads.
 
     Making one is cheap: no connection, no TLS context and no key are needed until the first
     request. Use it as a context manager, or ``close()`` it, to close its connections.
 
     Args:
-        provider: Name of the provider (docs/architecture.md lists them); default
+        provider: Name of the provider (the README lists them); default
             ``DOUBAO_PROVIDER``, then ``"ark"``.
         api_key: A string, a ``SecretStr``, or a callable that returns the key, asked for each
             request; default the provider's environment variable.
@@ -297,7 +213,7 @@ class Client(_Configured, Operations, SyncDriver):
         self.close()
 
 
-class AsyncClient(_Configured, Operations, AsyncDriver):
+class AsyncClient(Configured, Operations, AsyncDriver):
     """Asyncio client of the API; one object serves many tasks and, one after the other, many loops.
 
     The arguments are those of :class:`Client`; ``http_client`` is an ``httpx.AsyncClient``.

@@ -20,6 +20,7 @@ from doubao_core.gateways import Gateway, gateway
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
+_CREDENTIAL = re.compile("(?i)auth|cookie|key|token|secret|session|signature")
 KeySource: TypeAlias = "str | SecretStr | Callable[[], str] | None"
 
 DEFAULT_TIMEOUT = 600.0
@@ -113,6 +114,22 @@ class Settings:
     timeout: float = DEFAULT_TIMEOUT
     max_retries: int = 2
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def portable(self) -> dict[str, Any]:
+        """Give the arguments of :func:`resolve` that may be written down: none holds a secret.
+
+        The key and headers that look like credentials are left out.
+        """
+        return {
+            "provider": self.gateway.name,
+            "api_key": None,
+            "base_url": self.base_url,
+            "timeout": self.timeout,
+            "max_retries": self.max_retries,
+            "default_headers": {
+                name: value for name, value in self.headers.items() if not _CREDENTIAL.search(name)
+            },
+        }
 
     def locate(self) -> str:
         """Give the base URL, starting the local emulator if that is what it takes."""

@@ -241,6 +241,16 @@ _BY_STATUS: dict[int, type[DoubaoError]] = {
     422: InvalidRequest,
     429: RateLimited,
 }
+# An error in a stream or a task has no status, but a type that stands for one (ark.md 2.1).
+_BY_TYPE: dict[str, int] = {
+    "BadRequest": 400,
+    "Unauthorized": 401,
+    "Forbidden": 403,
+    "NotFound": 404,
+    "Conflict": 409,
+    "TooManyRequests": 429,
+    "InternalServerError": 500,
+}
 # Overflow is also reported as a generic InvalidParameter with one of these texts (ark.md 2.2).
 _OVERFLOW_TEXT = re.compile(r"exceed(s|ed)? max message tokens", re.IGNORECASE)
 _OK = 200
@@ -282,7 +292,8 @@ def from_payload(
     code = str(fields["code"]) if fields.get("code") else None
     message = str(fields.get("message") or code or "the service reported an error without a text")
     headers = headers or {}
-    return classify(status, code, message)(
+    known = status if status not in {None, _OK} else _BY_TYPE.get(str(fields.get("type")))
+    return classify(known, code, message)(
         message,
         status=status,
         code=code,

@@ -14,6 +14,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, 
 from contextlib import asynccontextmanager, contextmanager, suppress
 from time import monotonic
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -38,6 +39,8 @@ from doubao_core.pools import BlockingPool, LoopPools
 from doubao_core.request import Request, build, multipart
 
 _MAX_ERROR_BYTES = 1024 * 1024
+# Real keys are longer; cutting a shorter one (or the emulator's) out of a text garbles words.
+_SHORTEST_SECRET = 10
 # A download goes to hosts that may know nothing of an injected client's own credentials, and each
 # redirect is checked by media/fetch.py before it is followed.
 _FOREIGN: dict[str, Any] = {"auth": None, "follow_redirects": False}
@@ -101,11 +104,11 @@ class SyncTransport:
                 else:
                     response = self._pool().send(httpx.Request(**parts))
             except (httpx.HTTPError, httpx.InvalidURL, ImportError) as error:
-                raise _translated(error, answered=False) from error
+                raise _translated(error, request, answered=False) from error
         try:
             yield response
         except httpx.HTTPError as error:
-            raise _translated(error, answered=True) from error
+            raise _translated(error, request, answered=True) from error
         finally:
             response.close()
 
@@ -176,11 +179,11 @@ class AsyncTransport:
                 else:
                     response = await (await self._pools.current()).send(httpx.Request(**parts))
             except (httpx.HTTPError, httpx.InvalidURL, ImportError) as error:
-                raise _translated(error, answered=False) from error
+                raise _translated(error, request, answered=False) from error
         try:
             yield response
         except httpx.HTTPError as error:
-            raise _translated(error, answered=True) from error
+            raise _translated(error, request, answered=True) from error
         finally:
             await response.aclose()
 
@@ -237,7 +240,7 @@ def _headers(response: httpx.Response) -> dict[str, str]:
 
 def _reply(response: httpx.Response, body: bytearray, request: Request, elapsed: float) -> Reply:
     content = bytes(body)
-    if response.is_error and request.secret:
+    if response.is_error and len(request.secret) >= _SHORTEST_SECRET:
         # A service that quotes the request in its error must not put the key into our texts.
         content = content.replace(request.secret.encode(), b"***")
     return Reply(
@@ -277,13 +280,13 @@ def _not_a_stream(reply: Reply) -> DoubaoError:
     return Malformed(f"asked for an event stream, got {kind!r}", status=reply.status)
 
 
-def _translated(error: Exception, *, answered: bool) -> DoubaoError:
+def _translated(error: Exception, request: Request, *, answered: bool) -> DoubaoError:
     """Turn what httpx raises into ours; ``answered`` says that the head of an answer had come."""
     text = str(error) or type(error).__name__
     if isinstance(error, (httpx.InvalidURL, ImportError)):
         return ConfigError(f"cannot reach the service as configured: {text}")
     if isinstance(error, _NEVER_SENT):
-        return ConnectionFailed(f"cannot connect to the service: {text}")
+        return ConnectionFailed(f"cannot connect to {urlsplit(request.url).netloc}: {text}")
     if isinstance(error, httpx.TimeoutException):
         return Timeout("the service sent nothing for as long as timeout= allows")
     if isinstance(error, httpx.DecodingError):

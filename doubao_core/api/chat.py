@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypedDict, Unpack
 
 from doubao_core.api.reader import EventReader
-from doubao_core.errors import Malformed, from_payload
+from doubao_core.errors import ConfigError, Malformed, from_payload
 from doubao_core.operation import JSON, Flow, Opening, Operation, Reply, Send, Streaming, body
 
 
@@ -222,6 +223,26 @@ class ChatReader(EventReader[ChatDelta]):
         return None
 
 
+# What is set on a client; as a field of a request it would be sent and mean nothing.
+_CLIENT_SETTINGS = frozenset(
+    {"api_key", "base_url", "default_headers", "http_client", "max_retries", "provider", "timeout"}
+)
+
+
+def _check_names(options: Mapping[str, Any]) -> None:
+    """Let fields pass that are newer than this library, but not misspelt ones."""
+    for name in options.keys() - ChatOptions.__annotations__.keys():
+        if name in _CLIENT_SETTINGS:
+            raise ConfigError(
+                f"{name} is no field of a request: give it when you make the client or the model"
+            )
+        if close := difflib.get_close_matches(name, ChatOptions.__annotations__, 1, 0.85):
+            raise ConfigError(
+                f"unknown option {name!r}, did you mean {close[0]!r}? If the service has a new "
+                f"field of that name, send it in extra_body"
+            )
+
+
 def _request(
     model: str,
     messages: Sequence[Mapping[str, Any]],
@@ -229,6 +250,7 @@ def _request(
     *,
     stream: bool | None = None,
 ) -> Send:
+    _check_names(options)
     required = {"model": model, "messages": messages, "stream": stream}
     return Send(operation="chat.create", body=body(required, options))
 

@@ -253,6 +253,8 @@ def watch_video(
     """
     if not poll_interval > 0:
         raise ConfigError(f"poll_interval must be more than 0 seconds, not {poll_interval!r}")
+    if not wait_timeout >= 0:
+        raise ConfigError(f"wait_timeout must be 0 or more seconds, not {wait_timeout!r}")
     spent = 0.0
     while True:
         failure: DoubaoError | None = None

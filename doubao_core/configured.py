@@ -1,0 +1,96 @@
+"""What both clients are made of: settings that copy and pickle safely, and a transport to come."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from doubao_core import retry
+from doubao_core.config import KeySource, Settings, resolve
+from doubao_core.errors import DoubaoError
+from doubao_core.operation import Send
+
+
+class Configured:
+    """Settings of a client, and its transport, which is made when first needed."""
+
+    def __init__(
+        self,
+        *,
+        provider: str | None = None,
+        api_key: KeySource = None,
+        base_url: str | None = None,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+        default_headers: Mapping[str, str] | None = None,
+        http_client: Any = None,
+    ) -> None:
+        self._settings = resolve(
+            provider=provider,
+            api_key=api_key,
+            base_url=base_url,
+            timeout=timeout,
+            max_retries=max_retries,
+            default_headers=default_headers,
+        )
+        self._policy = retry.Policy(max_retries=self._settings.max_retries)
+        self._http_client = http_client
+        self._made: Any = None
+
+    @property
+    def provider(self) -> str:
+        """Name of the provider that this client talks to."""
+        return self._settings.gateway.name
+
+    @property
+    def base_url(self) -> str:
+        """Where requests go; asking an emulator client for it starts the emulator."""
+        return self._settings.locate()
+
+    def __repr__(self) -> str:
+        url = self._settings.base_url
+        return f"{type(self).__name__}(provider={self.provider!r}, base_url={url!r})"
+
+    def __copy__(self) -> Self:
+        return self._copy(self._settings, self._http_client)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self._copy(self._settings, self._http_client)
+
+    def __getstate__(self) -> dict[str, Any]:
+        if self._http_client is not None:
+            raise TypeError(
+                f"a {type(self).__name__} with an injected http_client cannot be pickled: "
+                "make it without one, or make it again in the other process"
+            )
+        return self._settings.portable()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._restore(resolve(**state), None)
+
+    def _copy(self, settings: Settings, http_client: Any) -> Self:
+        copy = type(self).__new__(type(self))
+        copy._restore(settings, http_client)  # noqa: SLF001 - of the same class
+        return copy
+
+    def _signed(self, error: DoubaoError) -> DoubaoError:
+        error.gateway = error.gateway or self.provider
+        return error
+
+    def _pause(
+        self, send: Send, attempt: int, error: DoubaoError, *, begun: bool, partial: str
+    ) -> float:
+        """Seconds before a stream is opened again; raises once its first event was given out."""
+        self._signed(error).operation = send.operation
+        # What has come was paid for: no failure of a stream loses it.
+        error.partial = partial
+        pause = None if begun else retry.decide(send, attempt, error, self._policy)
+        if pause is None:
+            raise retry.settled(send, error)
+        return pause
+
+    def _restore(self, settings: Settings, http_client: Any) -> None:
+        self._settings = settings
+        self._policy = retry.Policy(max_retries=settings.max_retries)
+        self._http_client = http_client
+        self._made = None
