@@ -1,4 +1,4 @@
-"""Make ``.venv-dev``: the project as it stands (editable), with the tools to test and measure it."""
+"""Make ``.venv-dev``: the project (editable), with the tools to test and to measure it."""
 
 from __future__ import annotations
 
