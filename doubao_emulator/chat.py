@@ -109,8 +109,6 @@ def _cached_tokens(fields: Fields, request: ChatRequest, world: World) -> int:
         length += chat_request.message_tokens(message)
         if length < block:
             continue
-        prefix = digest.digest()
-        if prefix in world.prompts:
+        if world.saw_prompt(digest.digest()):
             hit = length // block * block
-        world.prompts.add(prefix)
     return hit

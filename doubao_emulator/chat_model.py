@@ -55,6 +55,8 @@ class Tool:
     name: str
     description: str = ""
     parameters: dict[str, JSON] = field(default_factory=dict)
+    # The field of the request that a refusal of the parameters names.
+    param: str = "tools"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -249,6 +249,7 @@ def _read_schema(wanted: Fields) -> dict[str, JSON]:
     wanted.required_string("name")
     wanted.string("description")
     schema = wanted.required_object("schema").data
+    chat_tools.check_schema(schema, wanted.param("schema"))
     if wanted.boolean("strict"):
         _check_strict(schema, wanted.param("schema"))
     return schema

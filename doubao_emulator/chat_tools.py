@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from doubao_emulator import tokens
+from doubao_emulator.answering import schema_rules
 from doubao_emulator.chat_model import Tool
 from doubao_emulator.errors import invalid_parameter, missing_parameter, unsupported_parameter
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from doubao_emulator.wire import JSON, Fields
 
 ANY = "*"
+_LONGEST_PATH = 500
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -55,6 +57,18 @@ def read_choice(fields: Fields, tools: tuple[Tool, ...]) -> tuple[str, bool]:
     return name, True
 
 
+def check_schema(schema: dict[str, JSON], path: str) -> None:
+    """Refuse a malformed schema, naming the keyword below `path`.
+
+    Raises:
+        ArkError: 400 `InvalidParameter`.
+    """
+    try:
+        schema_rules.check(schema)
+    except schema_rules.SchemaFaultError as fault:
+        raise invalid_parameter(f"{path}{fault.where}"[:_LONGEST_PATH], fault.sentence) from fault
+
+
 def tokens_of(tools: tuple[Tool, ...]) -> int:
     """Return what the tool descriptions cost in prompt tokens."""
     return sum(
@@ -74,11 +88,17 @@ def _read_tool(entry: Fields) -> Tool:
         )
     parameters = function.object("parameters")
     schema: dict[str, JSON] = parameters.data if parameters else {}
+    check_schema(schema, function.param("parameters"))
     if schema.get("type", "object") != "object":
         raise invalid_parameter(function.param("parameters.type"), "it must be `object`.")
     if function.boolean("strict"):
         _check_strict(schema, function.param("parameters"))
-    return Tool(name=name, description=function.string("description") or "", parameters=schema)
+    return Tool(
+        name=name,
+        description=function.string("description") or "",
+        parameters=schema,
+        param=function.param("parameters"),
+    )
 
 
 def _check_strict(schema: dict[str, JSON], path: str) -> None:

@@ -19,6 +19,7 @@ Record = TypeVar("Record")
 
 # A server that runs for days must not grow without bound.
 MOST_REQUESTS = 10_000
+MOST_PROMPTS = 10_000
 MOST_BYTES = 256 * 1024 * 1024
 _TRIM_EVERY = 256
 
@@ -58,7 +59,7 @@ class World:
         requests: Every request that arrived, oldest first.
         faults: The armed faults; handlers ask `faults.take(name, path)`.
         answers: Scripted chat answers, used before anything is composed.
-        prompts: Prompt prefixes seen so far, for the implicit cache (ark.md 4.7).
+        prompts: Digests of prompt prefixes for the implicit cache (ark.md 4.7), latest last.
     """
 
     def __init__(self, *, clock: Clock | None = None, progress: Progress | None = None) -> None:
@@ -82,8 +83,17 @@ class World:
         # Cleared in place: a test may hold on to the list across a reset.
         self.requests.clear()
         self.answers.clear()
-        self.prompts: set[bytes] = set()
+        self.prompts: dict[bytes, None] = {}
         self._tables: dict[type, dict[str, Any]] = {}
+
+    def saw_prompt(self, prefix: bytes) -> bool:
+        """Remember a prompt prefix, forgetting the oldest beyond a bound; True if known."""
+        known = prefix in self.prompts
+        self.prompts.pop(prefix, None)
+        self.prompts[prefix] = None
+        if len(self.prompts) > MOST_PROMPTS:
+            del self.prompts[next(iter(self.prompts))]
+        return known
 
     def record(self, request: RecordedRequest) -> None:
         """Remember a request, now and then forgetting old ones beyond a bound."""

@@ -62,9 +62,15 @@ class _Desk:
         """Accept a task, or refuse it at once for what is wrong with it."""
         exchange = exchange_of(request)
         fields = exchange.fields()
+        loop = asyncio.get_running_loop()
+
+        def drafted(task_id: str) -> VideoRequest:
+            # The task table belongs to the event loop; the worker thread only waits for it.
+            return asyncio.run_coroutine_threadsafe(self._drafted(task_id), loop).result()
+
         # Decoding reference pictures would hold up every other request.
         asked = await asyncio.to_thread(
-            video_request.parse, self._world, self._cloud, fields, drafted=self._drafted
+            video_request.parse, self._world, self._cloud, fields, drafted=drafted
         )
         task = self._new_task(exchange, asked, fields.required_string("model"))
         self._world.table(Task)[task.id] = task
@@ -173,7 +179,7 @@ class _Desk:
             )
         return content
 
-    def _drafted(self, task_id: str) -> VideoRequest:
+    async def _drafted(self, task_id: str) -> VideoRequest:
         """Return what a finished draft was made of."""
         task = self._known(task_id)
         if not task.request.draft:

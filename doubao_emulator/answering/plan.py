@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 from doubao_emulator import words
 from doubao_emulator.answering import claims, clauses, evidence, prompt, schema, strings, subject
 from doubao_emulator.answering.evidence import Evidence
+from doubao_emulator.answering.schema_rules import SchemaFaultError
 from doubao_emulator.chat_tools import ANY
+from doubao_emulator.errors import invalid_parameter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,7 +78,16 @@ def forced_call(messages: Sequence[Message], tools: Sequence[Tool], name: str) -
     request = prompt.find_question(messages[last].text)
     known = schema.evidence_of(messages)
     tool = claims.closest(request, tools) if name == ANY else _named(tools, name)
-    return PlannedCall(tool.name, schema.fill(tool.parameters, known, sparing=True))
+    return PlannedCall(tool.name, _arguments(tool, known))
+
+
+def _arguments(tool: Tool, known: Evidence) -> dict[str, JSON]:
+    try:
+        arguments = schema.fill(tool.parameters, known, sparing=True)
+    except SchemaFaultError as fault:
+        raise invalid_parameter(tool.param, fault.sentence) from fault
+    # A schema without a type may allow other values; a function takes named ones only.
+    return arguments if isinstance(arguments, dict) else {}
 
 
 def _named(tools: Sequence[Tool], name: str) -> Tool:
@@ -109,7 +120,7 @@ def _earlier_topic(earlier: Sequence[Message]) -> str:
 
 def _calls_for(claim: Claim, known: Evidence) -> list[PlannedCall]:
     known = replace(known, focus=claim.clause)
-    arguments = schema.fill(claim.tool.parameters, known, sparing=True)
+    arguments = _arguments(claim.tool, known)
     field = _single_string(claim.tool)
     values = _several(arguments.get(field, ""), claim.clause) if field else []
     if not values[1:]:
@@ -124,7 +135,8 @@ def _single_string(tool: Tool) -> str:
         return ""
     properties = tool.parameters.get("properties") or {}
     field = str(required[0])
-    is_text = (properties.get(field) or {}).get("type") == "string"
+    described = properties.get(field)
+    is_text = isinstance(described, dict) and described.get("type") == "string"
     return field if is_text and not set(strings.name_words(field)) & strings.FREE_TEXT else ""
 
 

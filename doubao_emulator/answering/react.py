@@ -6,7 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from doubao_emulator.answering import plan
+from doubao_emulator.answering import plan, schema_rules
 from doubao_emulator.chat_model import Message, Tool, ToolCall
 
 if TYPE_CHECKING:
@@ -80,6 +80,12 @@ def _read_tool(block: str) -> Tool | None:
         return None
     try:
         schema, _ = json.JSONDecoder().raw_decode(match["schema"])
-    except ValueError:
+        schema_rules.check(schema)
+    except (ValueError, RecursionError, schema_rules.SchemaFaultError):
         return None
-    return Tool(name=match["name"], description=match["description"], parameters=schema)
+    return Tool(
+        name=match["name"],
+        description=match["description"],
+        parameters=schema,
+        param="messages",
+    )

@@ -17,8 +17,10 @@ from doubao_emulator.answering import (
     results,
     schema,
 )
+from doubao_emulator.answering.schema_rules import SchemaFaultError
 from doubao_emulator.answering.spoken import Reply
 from doubao_emulator.chat_tools import ANY
+from doubao_emulator.errors import invalid_parameter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,7 +77,11 @@ def _json_reply(request: ChatRequest, reading: Reading) -> Reply | None:
         wanted = schema.embedded_in(request.messages)
     if wanted is None:
         return None
-    value = schema.fill(wanted, schema.evidence_of(request.messages))
+    try:
+        value = schema.fill(wanted, schema.evidence_of(request.messages))
+    except SchemaFaultError as fault:
+        field = "messages" if request.schema is None else "response_format.json_schema.schema"
+        raise invalid_parameter(field, fault.sentence) from fault
     content = json.dumps(value, ensure_ascii=False)
     return Reply(content=content, reasoning=phrases.of(reading.question).think_schema)
 

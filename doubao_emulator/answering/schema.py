@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from typing import TYPE_CHECKING
 
 from doubao_emulator import words
-from doubao_emulator.answering import evidence, prompt, strings
+from doubao_emulator.answering import bounds, evidence, prompt, schema_rules, strings
 from doubao_emulator.answering.evidence import Evidence
 
 if TYPE_CHECKING:
@@ -17,7 +16,10 @@ if TYPE_CHECKING:
     from doubao_emulator.chat_model import Message
     from doubao_emulator.wire import JSON
 
-_DEEP, _DEEPEST = 3, 8
+# Below `_BOTTOM` a required field has no end; Python's stack would be next.
+_DEEP, _DEEPEST, _BOTTOM = 3, 8, 40
+# What a value costs; searching the conversation costs most.
+_SEARCHED, _CHARACTERS, _KEYWORDS = 40, 50, 16
 # Units that stand for a field: `30 years old` is an age.
 _UNITS = {
     "age": ["years old", "year-old", "岁"],
@@ -55,6 +57,9 @@ def fill(schema: dict[str, JSON], known: Evidence, *, sparing: bool = False) -> 
         schema: The JSON schema; references are resolved within it.
         known: Where values come from.
         sparing: Leave optional properties out unless they are mentioned.
+
+    Raises:
+        SchemaFaultError: When no answer of a reasonable size fits.
     """
     return _Filler(schema, known, sparing=sparing).value("", schema, 0)
 
@@ -108,12 +113,25 @@ def _last_schema(text: str) -> dict[str, JSON] | None:
             continue
         try:
             value, end = decoder.raw_decode(text, match.start())
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
-        if isinstance(value, dict) and isinstance(value.get("properties"), dict):
+        if (
+            isinstance(value, dict)
+            and isinstance(value.get("properties"), dict)
+            and _is_sound(value)
+        ):
             # LangChain's instructions show an example schema before the real one.
             found = value
     return found
+
+
+def _is_sound(schema: dict[str, JSON]) -> bool:
+    try:
+        schema_rules.check(schema)
+    except schema_rules.SchemaFaultError:
+        # A prompt is prose: what looks like a schema in it need not be one.
+        return False
+    return True
 
 
 class _Filler:
@@ -123,6 +141,10 @@ class _Filler:
         self._root = root
         self._known = known
         self._sparing = sparing
+        self._budget = schema_rules.Budget()
+        self._nesting = 0
+        self._counted: set[str] = set()
+        self._chosen: dict[tuple[JSON, ...], str] = {}
         self._numbers = [*evidence.numbers(known.focus)]
         self._spare_numbers = [
             n for result in reversed(known.results) for n in evidence.numbers(result)[-1:]
@@ -134,8 +156,17 @@ class _Filler:
             self._numbers.insert(0, self._spare_numbers.pop(0))
 
     def value(self, name: str, schema: JSON, depth: int) -> JSON:
-        schema = self._resolved(schema)
+        self._budget.spend(1)
+        self._nesting += 1
+        if self._nesting > _BOTTOM:
+            raise schema_rules.unfillable()
+        found = self._unbounded(name, self._resolved(schema), depth)
+        self._nesting -= 1
+        return found
+
+    def _unbounded(self, name: str, schema: dict[str, JSON], depth: int) -> JSON:
         if "const" in schema:
+            self._budget.spend(len(json.dumps(schema["const"])) // _CHARACTERS)
             return schema["const"]
         if "enum" in schema:
             return self._choice(name, schema["enum"])
@@ -156,17 +187,31 @@ class _Filler:
         if kind in {"integer", "number"}:
             return self._number(name, schema, kind)
         if kind == "boolean":
+            self._budget.spend(2)
             return self._boolean(name)
         if kind == "null":
             return None
-        return strings.choose(name, schema, self._known)
+        return self._string(name, schema)
+
+    def _string(self, name: str, schema: dict[str, JSON]) -> str:
+        shortest = int(schema.get("minLength", 0))
+        self._budget.spend(shortest // _CHARACTERS)
+        keywords = ("format", "pattern", "description", "minLength", "maxLength")
+        wanted = (name, *map(schema.get, keywords))
+        if wanted not in self._chosen:
+            self._budget.spend(_SEARCHED * (4 if "pattern" in schema else 1))
+            self._chosen[wanted] = strings.choose(name, schema, self._known)
+        self._budget.spend(len(self._chosen[wanted]) // _CHARACTERS)
+        return self._chosen[wanted]
 
     def mentioned(self, name: str, schema: dict[str, JSON]) -> bool:
         """Say whether the request speaks of a field: by name, by unit, shape or allowed value."""
+        self._budget.spend(_SEARCHED)
         focus = self._known.focus
         asked = set(words.terms(focus))
         spoken = [words.stem(word) for word in strings.name_words(name)]
         schema = self._resolved(schema)
+        self._budget.spend(len(schema.get("enum", ())))
         allowed = [str(choice) for choice in schema.get("enum", ()) if isinstance(choice, str)]
         if any(_has_word(focus, choice) for choice in allowed):
             return True
@@ -179,10 +224,25 @@ class _Filler:
     def _object(self, schema: dict[str, JSON], depth: int) -> dict[str, JSON]:
         properties: dict[str, JSON] = schema.get("properties") or {}
         required = set(schema.get("required") or ())
-        return {
+        found = {
             name: self.value(name, nested, depth + 1)
             for name, nested in properties.items()
             if name in required or self._includes(name, nested, depth)
+        }
+        missing = int(schema.get("minProperties", 0)) - len(found)
+        optional = [name for name in properties if name not in found][: max(missing, 0)]
+        found |= {name: self.value(name, properties[name], depth + 1) for name in optional}
+        missing -= len(optional)
+        return {**found, **self._additional(schema, missing, depth)} if missing > 0 else found
+
+    def _additional(self, schema: dict[str, JSON], missing: int, depth: int) -> dict[str, JSON]:
+        self._budget.spend(missing)
+        nested = schema.get("additionalProperties", True)
+        if nested is False:
+            raise schema_rules.unfillable()
+        return {
+            f"additional_{count}": self.value("", nested, depth + 1)
+            for count in range(1, missing + 1)
         }
 
     def _includes(self, name: str, schema: JSON, depth: int) -> bool:
@@ -201,13 +261,17 @@ class _Filler:
             return values
         item = self._resolved(items)
         # A tree may have no end; below its first levels it has no more branches.
+        self._budget.spend(least)
         wanted = max(least, min(most, 0 if depth > _DEEP and "properties" in item else 1))
         if item.get("type") == "string" and "enum" not in item:
+            self._budget.spend(
+                int(item.get("minLength", 0)) // _CHARACTERS * len(self._listed(name))
+            )
             listed = [strings.fitted(text, item) for text in self._listed(name)]
             values += listed[: most - len(values)]
         while len(values) < wanted:
             values.append(self.value(name, items, depth + 1))
-        return _distinct(values, item) if schema.get("uniqueItems") else values
+        return bounds.distinct(values, item) if schema.get("uniqueItems") else values
 
     def _listed(self, name: str) -> list[str]:
         """Return the things a request lists: of the right shape, quoted, or `a, b and c`."""
@@ -223,6 +287,8 @@ class _Filler:
         return re.split(r",\s*(?:and |or )?| and | or ", lists[0]["list"]) if lists else []
 
     def _number(self, name: str, schema: dict[str, JSON], kind: str) -> int | float:
+        self._budget.spend(4 if name in self._counted else _SEARCHED)
+        self._counted.add(name)
         near = evidence.number_near(self._known.focus, self._labels(name))
         if near is None and self._known.text != self._known.focus and not self._numbers:
             near = evidence.number_near(self._known.text, self._labels(name))
@@ -232,7 +298,7 @@ class _Filler:
             near = self._numbers.pop(0)
         elif near is None and self._spare_numbers:
             near = self._spare_numbers.pop(0)
-        return _bounded(0.0 if near is None else near, schema, kind)
+        return bounds.number_within(0.0 if near is None else near, schema, kind)
 
     def _labels(self, name: str) -> list[str]:
         parts = strings.name_words(name)
@@ -248,6 +314,7 @@ class _Filler:
         return True
 
     def _choice(self, name: str, options: Sequence[JSON]) -> JSON:
+        self._budget.spend(len(json.dumps(options)) // _CHARACTERS + len(options))
         for text in (self._known.focus, self._known.text):
             for option in options:
                 if isinstance(option, str) and option and _has_word(text, option):
@@ -267,35 +334,33 @@ class _Filler:
     def _wants(self, name: str, schema: JSON, depth: int) -> bool:
         return depth <= _DEEPEST and self.mentioned(name, self._resolved(schema))
 
-    def _resolved(self, unresolved: JSON) -> dict[str, JSON]:
+    def _resolved(self, unresolved: JSON, level: int = 0) -> dict[str, JSON]:
         """Follow a local reference and merge `allOf`."""
         if not isinstance(unresolved, dict):
             return {}
         schema: dict[str, JSON] = unresolved
+        self._budget.spend(level + len(schema) // _KEYWORDS)
+        if level > _BOTTOM:
+            raise schema_rules.unfillable()
         for _ in range(_DEEPEST):
             if "$ref" not in schema:
                 break
             siblings = {key: value for key, value in schema.items() if key != "$ref"}
-            schema = {**_pointed_at(self._root, schema["$ref"]), **siblings}
+            schema = {**schema_rules.pointed_at(self._root, schema["$ref"]), **siblings}
         for part in schema.get("allOf", ()):
-            schema = _merged(schema, self._resolved(part))
+            schema = _merged(schema, self._resolved(part, level + 1))
+            self._budget.spend(1 + len(schema.get("properties") or ()) // _KEYWORDS)
         return schema
-
-
-def _pointed_at(root: dict[str, JSON], reference: str) -> dict[str, JSON]:
-    target = root
-    for step in reference.removeprefix("#").strip("/").split("/"):
-        name = step.replace("~1", "/").replace("~0", "~")
-        nested = target.get(name) if step else target
-        target = nested if isinstance(nested, dict) else {}
-    return target
 
 
 def _merged(first: dict[str, JSON], second: dict[str, JSON]) -> dict[str, JSON]:
     merged = {**second, **first}
-    if "properties" in first or "properties" in second:
-        merged["properties"] = {**second.get("properties", {}), **first.get("properties", {})}
-        merged["required"] = [*first.get("required", ()), *second.get("required", ())]
+    if "properties" in merged:
+        merged["properties"] = {
+            **(second.get("properties") or {}),
+            **(first.get("properties") or {}),
+        }
+        merged["required"] = [*(first.get("required") or ()), *(second.get("required") or ())]
     return merged
 
 
@@ -316,7 +381,11 @@ def _is_numeric(schema: dict[str, JSON]) -> bool:
         schema.get("type"),
         *(option.get("type") for option in schema.get("anyOf", ()) if isinstance(option, dict)),
     )
-    return any(kind in {"integer", "number"} for kind in kinds)
+    return any(
+        name in {"integer", "number"}
+        for kind in kinds
+        for name in (kind if isinstance(kind, list) else [kind])
+    )
 
 
 def _is_optional_null(schema: dict[str, JSON]) -> bool:
@@ -326,40 +395,6 @@ def _is_optional_null(schema: dict[str, JSON]) -> bool:
 def _has_word(text: str, word: str) -> bool:
     if words.has_cjk(word):
         return word in text
+    if word.casefold() not in text.casefold():
+        return False
     return bool(re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text, re.IGNORECASE))
-
-
-def _bounded(number: float, schema: dict[str, JSON], kind: str) -> int | float:
-    step = schema.get("multipleOf") or (1 if kind == "integer" else 0)
-    margin = step or 1e-6
-    low = schema.get("minimum", -math.inf)
-    high = schema.get("maximum", math.inf)
-    if isinstance(above := schema.get("exclusiveMinimum"), int | float):
-        low = max(low, above + margin)
-    if isinstance(below := schema.get("exclusiveMaximum"), int | float):
-        high = min(high, below - margin)
-    number = min(max(number, low), high)
-    if step:
-        steps = min(max(round(number / step), _up(low / step)), _down(high / step))
-        number = steps * step
-    return int(number) if kind == "integer" or float(number).is_integer() else number
-
-
-def _up(bound: float) -> float:
-    return math.ceil(bound) if math.isfinite(bound) else bound
-
-
-def _down(bound: float) -> float:
-    return math.floor(bound) if math.isfinite(bound) else bound
-
-
-def _distinct(values: list[JSON], item: dict[str, JSON]) -> list[JSON]:
-    """Make equal values different, numbers away from an upper bound."""
-    step = item.get("multipleOf", 1) * (-1 if "maximum" in item else 1)
-    kept: list[JSON] = []
-    for value in values:
-        unique = value
-        while unique in kept:
-            unique = unique + step if isinstance(unique, int | float) else f"{unique}*"
-        kept.append(unique)
-    return kept

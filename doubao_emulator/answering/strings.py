@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from doubao_emulator import words
-from doubao_emulator.answering import evidence, extract, subject
+from doubao_emulator.answering import bounds, evidence, extract, subject
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -119,7 +119,9 @@ def choose(name: str, schema: dict[str, JSON], known: Evidence) -> str:
         match = re.search(pattern, known.text, re.IGNORECASE)
         return match.group() if match else default
     if "pattern" in schema:
-        return _matching(schema["pattern"], known.text)
+        matching = _matching(schema["pattern"], known.text)
+        if matching:
+            return matching
     return fitted(_free_text(name, schema, known), schema)
 
 
@@ -176,10 +178,10 @@ def _depicted(known: Evidence) -> str:
 
 
 def _matching(pattern: str, text: str) -> str:
-    if match := re.search(pattern.removeprefix("^").removesuffix("$"), text):
-        return match.group()
+    if found := bounds.search(pattern.removeprefix("^").removesuffix("$"), text):
+        return found
     candidates = (_sample(pattern), *_PATTERN_CANDIDATES)
-    return next((candidate for candidate in candidates if re.search(pattern, candidate)), "")
+    return next((each for each in candidates if bounds.search(pattern, each) is not None), "")
 
 
 def _sample(pattern: str) -> str:
@@ -188,13 +190,15 @@ def _sample(pattern: str) -> str:
     for match in _ATOM.finditer(pattern.partition("|")[0]):
         atom, repeat = match["atom"], match["repeat"] or ""
         least = re.match(r"\{(\d+)", repeat)
-        spelled += _CLASSES.get(atom, atom.strip("[]\\")[:1]) * (int(least[1]) if least else 1)
+        spelled += _CLASSES.get(atom, atom.strip("[]\\")[:1]) * (
+            min(int(least[1]), _LONGEST_FALLBACK) if least else 1
+        )
     return spelled
 
 
 def fitted(text: str, schema: dict[str, JSON]) -> str:
     """Cut or pad a text to the lengths a schema allows."""
-    longest = schema.get("maxLength")
-    shortest = schema.get("minLength", 0)
-    text = text if longest is None else text[:longest]
+    longest = schema.get("maxLength", len(text))
+    shortest = int(schema.get("minLength", 0))
+    text = text[: int(min(longest, len(text)))]
     return text.ljust(shortest, ".")
