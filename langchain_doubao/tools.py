@@ -63,7 +63,7 @@ class _MediaTool(Connection, BaseTool):
     def model_post_init(self, context: Any, /) -> None:
         """Prepare the schema and the studios; no I/O."""
         super().model_post_init(context)
-        self.args_schema = studio.without(self.arguments, self.fixed)
+        self.args_schema = self._schema()
         self._allowance = studio.Allowance(self.max_jobs)
         self._open_studios()
 
@@ -74,7 +74,7 @@ class _MediaTool(Connection, BaseTool):
 
     def __setstate__(self, state: dict[Any, Any]) -> None:
         super().__setstate__(state)
-        self.args_schema = studio.without(self.arguments, self.fixed)
+        self.args_schema = self._schema()
 
     def sharing(self, connection: Connection) -> Any:
         """Use the clients of *connection* from now on, and give this object back."""
@@ -86,6 +86,9 @@ class _MediaTool(Connection, BaseTool):
         desk = self._desk()
         self._studio = studio.Studio(self._client, desk, self._allowance)
         self._async_studio = studio.AsyncStudio(self._async_client, desk, self._allowance)
+
+    def _schema(self) -> type[Arguments]:
+        return studio.without(self.arguments, studio.settled(self.arguments, self.fixed))
 
     def _desk(self) -> studio.Desk:
         return studio.Desk(output_dir=self.output_dir)
@@ -137,23 +140,26 @@ class SeedreamImageTool(_MediaTool):
     max_images_per_call: int = Field(default=4, ge=1, le=15)
     """Most pictures that the model may ask for at once."""
     sizes: Sequence[str] = ()
-    """The only values of ``size`` that the model may use; empty allows what Seedream takes."""
+    """The only values of ``size`` that the model may use; empty allows what Seedream takes. The
+    model must say one, but for the only one."""
     show: Literal["url", "base64"] | None = None
     """Show results to a model that can see, as content blocks; base64 makes states large."""
 
-    _rules: studio.ImageRules = PrivateAttr()
-
-    def model_post_init(self, context: Any, /) -> None:
-        """Prepare the schema and the studios; no I/O."""
-        super().model_post_init(context)
-        self._rules = studio.ImageRules(
+    @property
+    def _rules(self) -> studio.ImageRules:
+        # Made anew each time: a field may have been changed, here or in an updated copy.
+        return studio.ImageRules(
             model=self.model,
             references=self._references(),
             most_images=self.max_images_per_call,
             sizes=self.sizes,
             response_format=self.image_response_format,
+            fixed=self.fixed,
             extra_body=self.extra_body,
         )
+
+    def _schema(self) -> type[Arguments]:
+        return self._rules.schema()
 
     def _run(self, *values: Any, **given: Any) -> tuple[Content, ImageResult]:
         with _told():
@@ -218,18 +224,19 @@ class SeedanceVideoTool(_MediaTool):
     on_progress: OnProgress | None = Field(default=None, exclude=True, repr=False)
     """Called with the status and the seconds so far, at each look-up."""
 
-    _rules: studio.VideoRules = PrivateAttr()
-
-    def model_post_init(self, context: Any, /) -> None:
-        """Prepare the schema and the studios; no I/O."""
-        super().model_post_init(context)
-        self._rules = studio.VideoRules(
+    @property
+    def _rules(self) -> studio.VideoRules:
+        return studio.VideoRules(
             model=self.model,
             references=self._references(assets=True),
             most_seconds=self.max_duration,
             resolutions=self.resolutions,
+            fixed=self.fixed,
             extra_body=self.extra_body,
         )
+
+    def _schema(self) -> type[Arguments]:
+        return self._rules.schema()
 
     def _desk(self) -> studio.Desk:
         return studio.Desk(

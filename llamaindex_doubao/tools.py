@@ -88,7 +88,8 @@ class DoubaoToolSpec(BaseToolSpec):
         max_image_jobs: Paid calls of ``generate_image``; ``None`` for any number.
         max_video_jobs: Paid calls of ``generate_video``; ``None`` for any number.
         max_duration: Longest film in seconds; ``None`` for the model's own limit.
-        sizes: The only picture sizes allowed; empty allows what the model takes.
+        sizes: The only picture sizes allowed; empty allows what the model takes. The model must say
+            one, but for the only one.
         resolutions: The only film resolutions allowed; empty allows what the model takes.
         poll_interval: Seconds between look-ups of a task.
         wait_timeout: Seconds to wait for a task at most.
@@ -155,6 +156,7 @@ class DoubaoToolSpec(BaseToolSpec):
             most_images=max_images_per_call,
             sizes=sizes,
             response_format=image_response_format,
+            fixed=self._fixed.get("generate_image", {}),
             extra_body=image_extra_body,
         )
         self._video_rules = studio.VideoRules(
@@ -162,6 +164,7 @@ class DoubaoToolSpec(BaseToolSpec):
             references=studio.References(output_dir=folder, allowed_folders=folders, assets=True),
             most_seconds=max_duration,
             resolutions=resolutions,
+            fixed=self._fixed.get("generate_video", {}),
             extra_body=video_extra_body,
         )
         connection: dict[str, Any] = {
@@ -204,9 +207,16 @@ class DoubaoToolSpec(BaseToolSpec):
     ) -> ToolMetadata:
         """Describe a tool to the model: its docstring, and the arguments that it may set."""
         name = fn_name.removeprefix("a") if fn_name not in _ARGUMENTS else fn_name
-        schema = studio.without(_ARGUMENTS[name], self._fixed.get(name, {}))
+        schema = self._schema(name)
         said = (getattr(self, name).__doc__ or "").strip()
         return ToolMetadata(name=name, description=said, fn_schema=schema)
+
+    def _schema(self, name: str) -> type[Arguments]:
+        if name == "generate_image":
+            return self._image_rules.schema()
+        if name == "generate_video":
+            return self._video_rules.schema()
+        return studio.without(_ARGUMENTS[name], self._fixed.get(name, {}))
 
     def generate_image(
         self,
@@ -356,7 +366,7 @@ def _checked(fixed: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Mapping[str
     for tool, arguments in fixed.items():
         if tool not in _ARGUMENTS:
             raise ConfigError(f"fixed= names no tool: {tool!r}; there are {', '.join(_ARGUMENTS)}")
-        studio.without(_ARGUMENTS[tool], arguments)
+        studio.settled(_ARGUMENTS[tool], arguments)
     return fixed
 
 

@@ -205,7 +205,7 @@ def _check(texts: Sequence[str], prefix: str) -> None:
     for position, text in enumerate(texts):
         if not isinstance(text, str) or not text.strip():
             raise ConfigError(
-                f"text {position} is blank or no string: leave it out, it has no meaning"
+                f"text {position} is blank or not a string, so it has no vector: leave it out"
             )
         # A character has at most 4 bytes, so that most texts need not be encoded to be measured.
         if len(text) * 4 > room and len(text.encode("utf-8", "surrogatepass")) > room:

@@ -53,12 +53,12 @@ def _read(path: Path, roots: Sequence[Path]) -> bytes:
     if not any(real.is_relative_to(root.expanduser().resolve()) for root in roots):
         allowed = ", ".join(str(root) for root in roots) or "none"
         raise ConfigError(
-            f"may not read {str(path)[:120]!r}: pass a URL, or a file below an allowed folder "
-            f"(allowed: {allowed})"
+            f"may not read {str(path)[:120]!r}: pass a URL, or a file below one of the folders "
+            f"that allowed_folders= names (now {allowed})"
         )
     try:
         if not real.is_file():
-            raise ConfigError(f"there is no file {str(path)[:120]!r}")
+            raise ConfigError(f"there is no file {str(path)[:120]!r}: pass one that is, or a URL")
         size = real.stat().st_size
         if size > MAX_INPUT_BYTES:
             raise ConfigError(f"{path} has {size:,} bytes, more than {MAX_INPUT_BYTES:,}")

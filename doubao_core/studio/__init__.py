@@ -13,6 +13,7 @@ from doubao_core.studio.arguments import (
     VideoArguments,
     complaint,
     parsed,
+    settled,
     without,
 )
 from doubao_core.studio.drive import AsyncStudio, Desk, Studio
@@ -46,5 +47,6 @@ __all__ = [
     "complaint",
     "explained",
     "parsed",
+    "settled",
     "without",
 ]

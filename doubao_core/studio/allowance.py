@@ -27,9 +27,10 @@ class Allowance:
         """Take one call; give it back if it was refused, so that nothing was paid."""
         with self._lock:
             if self._most is not None and self._used >= self._most:
+                often = "once" if self._most == 1 else f"{self._most} times"
                 raise ConfigError(
-                    f"this tool may be used {self._most} times and was: make do with what there "
-                    "is, or ask the user"
+                    f"this tool may be used {often} at most, and no call is left: make do with "
+                    "what there is, or ask the user"
                 )
             self._used += 1
         try:

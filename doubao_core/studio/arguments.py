@@ -5,11 +5,13 @@ They take what models write: numbers as strings, and empty strings or ``null`` f
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Generator, Mapping
+from contextlib import contextmanager
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
-from pydantic.json_schema import SkipJsonSchema
+from pydantic.fields import FieldInfo
+from pydantic.json_schema import SkipJsonSchema, WithJsonSchema
 
 from doubao_core.errors import ConfigError
 from doubao_core.studio.models import MOST_GROUP
@@ -49,7 +51,7 @@ Seed = Annotated[
 ]
 Switch = Annotated[bool | SkipJsonSchema[None], BeforeValidator(_nothing)]
 Format = Annotated[Literal["png", "jpeg"] | SkipJsonSchema[None], BeforeValidator(_nothing)]
-_PICTURE = "an https URL, or the file name of an earlier result"
+_PICTURE = "an http(s) URL, or the file name of an earlier result"
 
 
 class Arguments(BaseModel):
@@ -98,8 +100,40 @@ class TaskArguments(Arguments):
     task_id: str = Field(description="Task id as generate_video gave it, such as cgt-….")
 
 
-def without(arguments: type[Arguments], fixed: Mapping[str, Any]) -> type[Arguments]:
-    """Give *arguments* without those that a developer fixed, for the schema a model sees.
+def without(
+    arguments: type[Arguments],
+    hidden: Collection[str],
+    notes: Mapping[str, Mapping[str, Any]] | None = None,
+) -> type[Arguments]:
+    """Give *arguments* without the *hidden* ones, for the schema a model sees.
+
+    Args:
+        arguments: All that there are.
+        hidden: Names that the model must not see: fixed by a developer, or not for this model.
+        notes: The whole JSON Schema of an argument that may be left out, where a developer allows
+            less than the model takes.
+    """
+    notes = notes or {}
+    if not hidden and not notes:
+        return arguments
+    shown: dict[str, Any] = {
+        name: _noted(info, notes[name]) if name in notes else (info.rebuild_annotation(), info)
+        for name, info in arguments.model_fields.items()
+        if name not in hidden
+    }
+    return create_model(arguments.__name__, __base__=Arguments, __doc__=arguments.__doc__, **shown)
+
+
+def _noted(info: FieldInfo, note: Mapping[str, Any]) -> tuple[Any, Any]:
+    # Inside the union, because LangChain copies a field's type and drops its JSON Schema extras.
+    absent: Any = SkipJsonSchema
+    closed: Any = Annotated[info.annotation, WithJsonSchema(dict(note))]
+    taken: Any = Annotated[closed | absent[None], BeforeValidator(_nothing)]
+    return taken, _optional(note["description"])
+
+
+def settled(arguments: type[Arguments], fixed: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Check what a developer fixed, and give it as the types that requests have.
 
     Raises:
         ConfigError: What is fixed is no argument, or has a value that it cannot have.
@@ -109,25 +143,25 @@ def without(arguments: type[Arguments], fixed: Mapping[str, Any]) -> type[Argume
             f"fixed= names no argument of this tool: {', '.join(unknown)}; it has "
             f"{', '.join(arguments.model_fields)}"
         )
-    if not fixed:
-        return arguments
-    for name, value in fixed.items():
-        _check_value(arguments, name, value)
-    shown: dict[str, Any] = {
-        name: (info.rebuild_annotation(), info)
-        for name, info in arguments.model_fields.items()
-        if name not in fixed
-    }
-    return create_model(arguments.__name__, __base__=Arguments, __doc__=arguments.__doc__, **shown)
+    return {name: _value(arguments, name, value) for name, value in fixed.items()}
 
 
-def _check_value(arguments: type[Arguments], name: str, value: Any) -> None:
+def _value(arguments: type[Arguments], name: str, value: Any) -> Any:
+    made = arguments.model_construct()
     try:
-        arguments.__pydantic_validator__.validate_assignment(
-            arguments.model_construct(), name, value
-        )
+        arguments.__pydantic_validator__.validate_assignment(made, name, value)
     except ValidationError as error:
         raise ConfigError(f"fixed= has a wrong value for {name}: {value!r}") from error
+    return getattr(made, name)
+
+
+@contextmanager
+def refused_as(setting: str) -> Generator[None]:
+    """Name the *setting* of the developer that holds a refused value."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(f"{setting}= cannot be: {error.message}") from error
 
 
 def parsed(arguments: type[A], given: Mapping[str, Any], fixed: Mapping[str, Any]) -> A:

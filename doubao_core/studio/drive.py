@@ -10,6 +10,7 @@ import asyncio
 import base64
 import glob
 import logging
+import tempfile
 import time
 from collections.abc import AsyncGenerator, Generator
 from contextlib import aclosing, closing, suppress
@@ -22,6 +23,7 @@ from doubao_core.api.images import Image, Images
 from doubao_core.api.videos import VideoTask
 from doubao_core.client import AsyncClient, Client
 from doubao_core.errors import (
+    ConfigError,
     ConnectionFailed,
     DoubaoError,
     Malformed,
@@ -69,7 +71,12 @@ class Studio:
         self._allowance = allowance
 
     def images(self, order: ImageOrder) -> ImageResult:
-        """Make the pictures of *order* and save them; a failed one does not lose the others."""
+        """Make the pictures of *order* and save them; a failed one does not lose the others.
+
+        Raises:
+            ConfigError: Nothing can be saved in the folder for results; nothing was sent.
+        """
+        _check_folder(self._desk.output_dir)
         with self._allowance.spent():
             answer = self._client.create_images(
                 model=order.model, prompt=order.prompt, **order.options
@@ -94,7 +101,9 @@ class Studio:
         Raises:
             JobFailed: The task ended badly.
             AmbiguousSubmit: The answer to the submission was lost.
+            ConfigError: Nothing can be saved in the folder for results; nothing was sent.
         """
+        _check_folder(self._desk.output_dir)
         with self._allowance.spent():
             task = self._client.create_video(
                 model=order.model, content=order.content, **order.options
@@ -172,7 +181,8 @@ class AsyncStudio:
         self._allowance = allowance
 
     async def images(self, order: ImageOrder) -> ImageResult:
-        """Make the pictures of *order* and save them; a failed one does not lose the others."""
+        """Make the pictures of *order* and save them; see :meth:`Studio.images`."""
+        await asyncio.to_thread(_check_folder, self._desk.output_dir)
         with self._allowance.spent():
             answer = await self._client.create_images(
                 model=order.model, prompt=order.prompt, **order.options
@@ -195,6 +205,7 @@ class AsyncStudio:
 
         Cancelling the task that runs it cancels the film, if that is still queued.
         """
+        await asyncio.to_thread(_check_folder, self._desk.output_dir)
         task = await self._submitted(order)
         started = time.monotonic()
         problem = None
@@ -277,6 +288,20 @@ class AsyncStudio:
             _LOG.warning("video task %s was not cancelled: %s", task.id, error)
 
 
+def _check_folder(folder: Path) -> None:
+    """Refuse before paying what could not be saved after it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".probe-") as probe:
+            probe.write(b"probe")
+            probe.flush()
+    except OSError as error:
+        raise ConfigError(
+            f"results cannot be saved in {str(folder)!r} ({error.strerror}), so nothing was sent: "
+            "the developer must set output_dir to a folder that can be written"
+        ) from error
+
+
 def _decoded(content: str, folder: Path) -> media.Saved:
     try:
         data = base64.b64decode(content, validate=True)
@@ -304,7 +329,16 @@ def _failed(image: Image, error: DoubaoError) -> MadeImage:
 
 def _unsaved(image: Image, error: DoubaoError) -> MadeImage:
     said = f"Saving failed: {reason(error)}."
-    return MadeImage(index=image.index, url=image.url, size=image.size, error=said)
+    url = image.url or _inlined(image.b64_json)
+    return MadeImage(index=image.index, url=url, size=image.size, error=said)
+
+
+def _inlined(content: str | None) -> str | None:
+    """Keep as a data URL a picture that was paid for and is nowhere else."""
+    try:
+        return media.as_url(base64.b64decode(content, validate=True)) if content else None
+    except (ConfigError, ValueError):
+        return None
 
 
 def _image_result(order: ImageOrder, answer: Images, images: list[MadeImage]) -> ImageResult:

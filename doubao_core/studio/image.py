@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from doubao_core.errors import ConfigError
-from doubao_core.studio.arguments import ImageArguments
+from doubao_core.studio.arguments import (
+    Arguments,
+    ImageArguments,
+    refused_as,
+    settled,
+    without,
+)
 from doubao_core.studio.models import MOST_GROUP, ImageModel, image_model
 from doubao_core.studio.references import References
 
@@ -33,7 +39,9 @@ class ImageRules:
 
     Attributes:
         most_images: Most pictures of one call.
-        sizes: The only values of ``size`` that are allowed; empty allows all.
+        sizes: The only values of ``size`` that are allowed; empty allows all. The only one is what
+            a call without a size gets.
+        fixed: Arguments that the developer decides.
         response_format: How pictures come: as URLs that are fetched, or as base64 in the answer.
         extra_body: Fields of the request that no argument covers.
     """
@@ -43,7 +51,41 @@ class ImageRules:
     most_images: int = 4
     sizes: Sequence[str] = ()
     response_format: Literal["url", "b64_json"] = "url"
+    fixed: Mapping[str, Any] = field(default_factory=dict)
     extra_body: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse settings with which no call, or not every allowed one, could succeed."""
+        limits = image_model(self.model)
+        if limits is not None:
+            for size in self.sizes:
+                with refused_as("sizes"):
+                    self._wire_size(size, limits)
+        checks: dict[str, Callable[[Any, ImageModel | None], object]] = {
+            "size": self._size,
+            "max_images": lambda count, limits: self._check_count(count or 1, 0, limits),
+            "output_format": self._format,
+            "seed": self._seed,
+        }
+        for name, value in settled(ImageArguments, self.fixed).items():
+            if check := checks.get(name):
+                with refused_as("fixed"):
+                    check(value, limits)
+
+    def schema(self) -> type[Arguments]:
+        """Give the arguments that the model may set, with what is allowed in their words."""
+        limits = image_model(self.model)
+        hidden = {*self.fixed, *(("seed",) if limits and not limits.seed else ())}
+        most = (
+            f"Most pictures to make as a coherent group, {self.most_images} at most; 1 if left out."
+        )
+        count = {"type": "integer", "minimum": 1, "maximum": self.most_images}
+        notes: dict[str, Any] = {"max_images": {"description": most, **count}}
+        if self.sizes:
+            must = "; must be given" if len(self.sizes) > 1 else ""
+            said = f"Size: {' or '.join(self.sizes)}{must}."
+            notes["size"] = {"description": said, "type": "string", "enum": list(self.sizes)}
+        return without(ImageArguments, hidden, notes)
 
     def order(self, wanted: ImageArguments) -> ImageOrder:
         """Turn arguments into a request.
@@ -89,12 +131,20 @@ class ImageRules:
             )
 
     def _size(self, size: str | None, limits: ImageModel | None) -> str | None:
+        allowed = self._allowed_size(size) if self.sizes else size
+        return allowed if allowed is None or limits is None else self._wire_size(allowed, limits)
+
+    def _allowed_size(self, size: str | None) -> str:
         if size is None:
-            return None
-        if self.sizes and size not in self.sizes:
-            raise ConfigError(f"size must be one of {', '.join(self.sizes)}, not {size!r}")
-        if limits is None:
-            return size
+            if len(self.sizes) > 1:
+                raise ConfigError(f"say the size: {' or '.join(self.sizes)}")
+            return self.sizes[0]
+        for each in self.sizes:
+            if each.lower() == size.strip().lower():
+                return each
+        raise ConfigError(f"size must be one of {', '.join(self.sizes)}, not {size!r}")
+
+    def _wire_size(self, size: str, limits: ImageModel) -> str:
         if level := next((each for each in limits.levels if each.lower() == size.lower()), None):
             return level
         if _RATIO.fullmatch(size):

@@ -34,7 +34,7 @@ class References:
             ConfigError: It is no URL, no earlier result, and no file that may be read.
         """
         if name.startswith(_ASSET) and not self.assets:
-            raise ConfigError(f"{name[:80]!r} cannot be used for pictures: pass an https URL")
+            raise ConfigError(f"{name[:80]!r} cannot be used for pictures: pass an http(s) URL")
         try:
             return media.as_url(self._source(name), roots=(self.output_dir, *self.allowed_folders))
         except ConfigError:
@@ -42,10 +42,18 @@ class References:
         except (OSError, RuntimeError, ValueError) as error:
             # What a model writes need not be a possible path: too long, with a NUL, of no user.
             raise ConfigError(
-                f"{name[:80]!r} is neither a URL nor the name of a file: pass an https URL or the "
-                "file name of an earlier result"
+                f"{name[:80]!r} is neither a URL nor the name of a file: pass an http(s) URL or "
+                "the file name of an earlier result"
             ) from error
 
     def _source(self, name: str) -> str | Path:
         earlier = self.output_dir / name
-        return earlier if earlier.name == name and earlier.is_file() else name
+        if earlier.name != name or self._may_read(Path(name)):
+            return earlier if earlier.name == name and earlier.is_file() else name
+        # A bare name is a result, there or not: what the working folder holds is not told.
+        return earlier
+
+    def _may_read(self, path: Path) -> bool:
+        folders = (self.output_dir, *self.allowed_folders)
+        real = path.resolve()
+        return any(real.is_relative_to(folder.expanduser().resolve()) for folder in folders)

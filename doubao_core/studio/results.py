@@ -19,7 +19,8 @@ class MadeImage:
     Attributes:
         index: Place in the group, from 0.
         path: The file it was saved to.
-        url: Where the service keeps it for 24 hours.
+        url: Where the service keeps it for 24 hours; a data URL if it came without a URL and could
+            not be saved.
         size: ``"<width>x<height>"`` in pixels, as the service says.
         media_type: What the file is, by its bytes.
         bytes: Size of the file.
@@ -69,7 +70,7 @@ class ImageResult:
             said.append("To edit or reuse one, pass its file name in images.")
         said += [
             f"Picture {each.index + 1} was made and paid for but not saved; its URL is in the "
-            f"artifact. Do not make it again. {each.error}"
+            f"result that the program gets. Do not make it again. {each.error}"
             if each.charged
             else f"Picture {each.index + 1} failed: {each.error}"
             for each in self.images

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from doubao_core.errors import ConfigError
-from doubao_core.studio.arguments import VideoArguments
+from doubao_core.studio.arguments import (
+    Arguments,
+    VideoArguments,
+    refused_as,
+    settled,
+    without,
+)
 from doubao_core.studio.models import RATIOS, VideoModel, video_model
 from doubao_core.studio.references import References
 
@@ -31,6 +37,7 @@ class VideoRules:
     Attributes:
         most_seconds: Longest film; ``None`` for the model's own limit.
         resolutions: The only resolutions that are allowed; empty allows the model's.
+        fixed: Arguments that the developer decides.
         extra_body: Fields of the request that no argument covers.
     """
 
@@ -38,7 +45,54 @@ class VideoRules:
     references: References
     most_seconds: int | None = None
     resolutions: Sequence[str] = ()
+    fixed: Mapping[str, Any] = field(default_factory=dict)
     extra_body: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse settings with which no call, or not every allowed one, could succeed."""
+        limits = video_model(self.model)
+        if limits is not None:
+            self._check_settings(limits)
+        checks: dict[str, Callable[[Any, VideoModel | None], object]] = {
+            "duration": self._check_duration,
+            "ratio": lambda ratio, _: _check_ratio(ratio),
+            "resolution": self._resolution,
+            "generate_audio": self._audio,
+        }
+        for name, value in settled(VideoArguments, self.fixed).items():
+            if check := checks.get(name):
+                with refused_as("fixed"):
+                    check(value, limits)
+
+    def _check_settings(self, limits: VideoModel) -> None:
+        shortest = limits.seconds[0]
+        if self.most_seconds is not None and self.most_seconds < shortest:
+            raise ConfigError(
+                f"max_duration={self.most_seconds} is too short: {self.model} makes films of "
+                f"{shortest} seconds and more"
+            )
+        for resolution in self.resolutions:
+            if resolution.lower() not in limits.resolutions:
+                raise ConfigError(
+                    f"resolutions= cannot be: {self.model} makes "
+                    f"{' or '.join(limits.resolutions)}, not {resolution!r}"
+                )
+
+    def schema(self) -> type[Arguments]:
+        """Give the arguments that the model may set, with what is allowed in their words."""
+        limits = video_model(self.model)
+        notes: dict[str, Any] = {}
+        if self.most_seconds is not None:
+            shortest, longest = self._seconds(self.most_seconds, limits)
+            must = "" if self._fits(None, limits) else "; must be given"
+            said = f"Length in seconds: {_span(shortest, longest)}{must}."
+            bounds = {"type": "integer", "minimum": shortest, "maximum": longest}
+            notes["duration"] = {"description": said, **bounds}
+        if self.resolutions:
+            allowed = self._allowed_resolutions()
+            said = f"Resolution: {' or '.join(allowed)}; must be given."
+            notes["resolution"] = {"description": said, "type": "string", "enum": allowed}
+        return without(VideoArguments, self.fixed, notes)
 
     def order(self, wanted: VideoArguments) -> VideoOrder:
         """Turn arguments into a task.
@@ -81,23 +135,29 @@ class VideoRules:
         ]
 
     def _check_duration(self, duration: int | None, limits: VideoModel | None) -> None:
+        if self._fits(duration, limits):
+            return
+        said = f"{_span(*self._seconds(self.most_seconds, limits))} seconds"
+        if duration is None:
+            raise ConfigError(f"say the duration: {said}")
+        raise ConfigError(f"duration must be {said}, not {duration}")
+
+    def _fits(self, duration: int | None, limits: VideoModel | None) -> bool:
         most = self.most_seconds
         if limits is None and most is None:
-            return
-        shortest, longest = limits.seconds if limits else (1, most or 1)
-        longest = min(longest, most or longest)
+            return True
+        shortest, longest = self._seconds(most, limits)
         if duration is None:
             # What the model does by itself is bounded by its own limit, not by the developer's.
             usual = limits.default_seconds if limits else _CHOOSE
-            fits = most is None or shortest <= usual <= longest
-        elif duration == _CHOOSE:
-            fits = most is None and (limits is None or limits.chooses)
-        else:
-            fits = shortest <= duration <= longest
-        if not fits:
-            raise ConfigError(
-                f"duration must be given as {shortest} to {longest} seconds, not {duration}"
-            )
+            return most is None or shortest <= usual <= longest
+        if duration == _CHOOSE:
+            return most is None and (limits is None or limits.chooses)
+        return shortest <= duration <= longest
+
+    def _seconds(self, most: int | None, limits: VideoModel | None) -> tuple[int, int]:
+        shortest, longest = limits.seconds if limits else (1, most or 1)
+        return shortest, min(longest, most or longest)
 
     def _check_model(self, wanted: VideoArguments, limits: VideoModel) -> None:
         references = len(wanted.reference_images or ())
@@ -113,8 +173,7 @@ class VideoRules:
         ratio = wanted.ratio
         if ratio is None:
             return None
-        if ratio not in {*RATIOS, _ADAPTIVE}:
-            raise ConfigError(f"ratio must be {', '.join(RATIOS)} or {_ADAPTIVE}, not {ratio!r}")
+        _check_ratio(ratio)
         if limits is None:
             return ratio
         if limits.follows_frame and wanted.first_frame and ratio != _ADAPTIVE:
@@ -127,8 +186,7 @@ class VideoRules:
         return ratio
 
     def _resolution(self, resolution: str | None, limits: VideoModel | None) -> str | None:
-        known = limits.resolutions if limits else ()
-        allowed = [each for each in known or self.resolutions if self._allows(each)]
+        allowed = self._allowed_resolutions() or list(limits.resolutions if limits else ())
         if resolution is None:
             if self.resolutions:
                 raise ConfigError(f"say the resolution: {' or '.join(allowed)}")
@@ -138,8 +196,8 @@ class VideoRules:
             raise ConfigError(f"resolution must be {' or '.join(allowed)}, not {resolution!r}")
         return resolution
 
-    def _allows(self, resolution: str) -> bool:
-        return not self.resolutions or resolution in self.resolutions
+    def _allowed_resolutions(self) -> list[str]:
+        return [each.lower() for each in self.resolutions]
 
     def _audio(self, audio: bool | None, limits: VideoModel | None) -> bool | None:
         if audio is None or limits is None or limits.audio:
@@ -147,6 +205,15 @@ class VideoRules:
         if audio:
             raise ConfigError(f"{self.model} makes no sound: leave generate_audio out")
         return None
+
+
+def _check_ratio(ratio: str | None) -> None:
+    if ratio is not None and ratio not in {*RATIOS, _ADAPTIVE}:
+        raise ConfigError(f"ratio must be {', '.join(RATIOS)} or {_ADAPTIVE}, not {ratio!r}")
+
+
+def _span(shortest: int, longest: int) -> str:
+    return str(shortest) if shortest == longest else f"{shortest} to {longest}"
 
 
 def _check_modes(wanted: VideoArguments) -> None:

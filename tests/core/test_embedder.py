@@ -415,3 +415,9 @@ def test_threads_end_with_the_call(emulator):
 def test_a_request_knows_its_last_input():
     assert Request(first=3, texts=["a", "b"]).last == 4
     assert Request(first=3, parts=[picture()]).last == 3
+
+
+def test_a_bare_string_is_no_list_of_texts():
+    for model in ("doubao-embedding-large-text-250515", "doubao-embedding-vision-251215"):
+        with pytest.raises(ConfigError, match="one string"):
+            Recipe(model=model).documents("abc")

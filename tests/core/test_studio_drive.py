@@ -409,7 +409,7 @@ async def test_an_interrupt_cancels_a_queued_task(emulator, film, progress, tmp_
 async def test_no_more_paid_calls_than_allowed(make_studio, pictures, emulator):
     studio = make_studio(Allowance(1))
     await studio.images(pictures())
-    with pytest.raises(ConfigError, match="may be used 1 times"):
+    with pytest.raises(ConfigError, match="may be used once"):
         await studio.images(pictures())
     assert len(creates(emulator)) == 1
 
@@ -427,3 +427,25 @@ async def test_an_unknown_task_is_not_found_and_a_path_is_no_id(studio, emulator
     with pytest.raises(ConfigError, match="not an id"):
         await studio.check("../../chat/completions?x=")
     assert len(emulator.requests) == 1
+
+
+@pytest.mark.parametrize("kind", [Blocking, Awaiting], ids=["sync", "async"])
+async def test_an_unusable_folder_is_found_before_paying(emulator, pictures, film, tmp_path, kind):
+    place = tmp_path / "taken"
+    place.write_text("a file")
+    studio = kind(emulator.base_url, Desk(output_dir=place), Allowance())
+    for make, order in ((studio.images, pictures()), (studio.film, film())):
+        with pytest.raises(ConfigError, match="so nothing was sent"):
+            await make(order)
+    await studio.close()
+    assert creates(emulator) == []
+
+
+async def test_a_picture_without_a_url_that_cannot_be_saved_is_kept(studio, pictures, monkeypatch):
+    def full(content, folder):
+        raise ConfigError(f"cannot write into {folder.name}: No space left on device")
+
+    monkeypatch.setattr("doubao_core.studio.drive._decoded", full)
+    result = await studio.images(pictures(response_format="b64_json"))
+    assert result.images[0].url.startswith("data:image/")
+    assert "made and paid for but not saved" in result.text

@@ -29,6 +29,7 @@ from doubao_core.studio import (
     VideoRules,
     explained,
     parsed,
+    settled,
     without,
 )
 
@@ -131,7 +132,7 @@ def test_a_group_is_asked_for_as_one(picture_order):
         (LITE, {}, {"images": [URL] * 10, "max_images": 6}, "together may be 15, not 10 and 6"),
         (V4_5, {}, {"output_format": "png"}, "makes jpeg, not png"),
         (LITE, {}, {"seed": 7}, "takes no seed"),
-        (LITE, {}, {"images": ["asset://a"]}, "pass an https URL"),
+        (LITE, {}, {"images": ["asset://a"]}, r"pass an http\(s\) URL"),
     ],
 )
 def test_what_a_picture_model_cannot_do_is_refused(picture_order, model, rules, wanted, complaint):
@@ -276,12 +277,12 @@ def test_a_fixed_argument_wins_and_is_not_in_the_schema():
 
 def test_fixing_what_is_no_argument_is_refused():
     with pytest.raises(ConfigError, match="no argument of this tool: colour"):
-        without(ImageArguments, {"colour": "red"})
+        settled(ImageArguments, {"colour": "red"})
 
 
 def test_fixing_a_value_that_cannot_be_is_refused():
     with pytest.raises(ConfigError, match="wrong value for max_images: 99"):
-        without(ImageArguments, {"max_images": 99})
+        settled(ImageArguments, {"max_images": 99})
 
 
 @pytest.mark.parametrize("arguments", [ImageArguments, VideoArguments])
@@ -313,7 +314,7 @@ def test_copies_share_an_allowance_and_pickles_take_what_is_left():
     twin = pickle.loads(pickle.dumps(allowance))  # noqa: S301 - made here
     with twin.spent():
         pass
-    with pytest.raises(ConfigError, match="may be used 1 times"), twin.spent():
+    with pytest.raises(ConfigError, match="may be used once at most"), twin.spent():
         raise AssertionError("not reached")
 
 
@@ -371,3 +372,71 @@ def test_a_film_without_an_address_is_said_to_have_none():
     text = VideoResult(task_id="cgt-1", status="succeeded").text
     assert "gave no address" in text
     assert "None" not in text
+
+
+def test_allowed_sizes_bind_a_call_without_a_size(picture_order):
+    assert picture_order(rules={"sizes": ["4K"]})["size"] == "4K"
+    with pytest.raises(ConfigError, match="say the size: 2K or 4K"):
+        picture_order(rules={"sizes": ["2K", "4K"]})
+
+
+@pytest.mark.parametrize(
+    ("rules", "complaint"),
+    [
+        ({"sizes": ["banana"]}, "sizes= cannot be: size 'banana' is unknown"),
+        ({"fixed": {"size": "banana"}}, "fixed= cannot be: size 'banana' is unknown"),
+        ({"fixed": {"seed": 7}}, "fixed= cannot be: .* takes no seed"),
+        ({"fixed": {"max_images": "9"}, "most_images": 4}, "max_images may be 4 at most, not 9"),
+    ],
+)
+def test_impossible_settings_for_pictures_are_refused_when_made(tmp_path, rules, complaint):
+    with pytest.raises(ConfigError, match=complaint):
+        ImageRules(model=LITE, references=References(output_dir=tmp_path), **rules)
+
+
+@pytest.mark.parametrize(
+    ("rules", "complaint"),
+    [
+        ({"resolutions": ["banana"]}, "resolutions= cannot be: .* not 'banana'"),
+        ({"fixed": {"resolution": "banana"}}, "fixed= cannot be: resolution must be"),
+        ({"fixed": {"ratio": "5:4"}}, "fixed= cannot be: ratio must be"),
+        ({"fixed": {"duration": 99}}, "fixed= cannot be: duration must be 4 to 15 seconds"),
+        ({"most_seconds": 3}, "max_duration=3 is too short"),
+    ],
+)
+def test_impossible_settings_for_films_are_refused_when_made(tmp_path, rules, complaint):
+    with pytest.raises(ConfigError, match=complaint):
+        VideoRules(model=S2_0, references=References(output_dir=tmp_path), **rules)
+
+
+def test_a_length_that_must_be_said_is_asked_for_in_words(film_order):
+    with pytest.raises(ConfigError, match=r"^say the duration: 4 seconds$"):
+        film_order(S2_0, {"most_seconds": 4})
+
+
+def test_the_schemas_say_what_a_developer_allows(tmp_path):
+    places = References(output_dir=tmp_path)
+    rules = ImageRules(model=LITE, references=places, sizes=["2K", "4K"], most_images=2)
+    shown = rules.schema().model_json_schema()["properties"]
+    assert shown["size"]["enum"] == ["2K", "4K"]
+    assert "2K or 4K" in shown["size"]["description"]
+    assert shown["max_images"]["maximum"] == 2
+    assert "seed" not in shown
+    films = VideoRules(model=S2_0, references=places, most_seconds=5, resolutions=["480P"])
+    shown = films.schema().model_json_schema()["properties"]
+    assert shown["resolution"]["enum"] == ["480p"]
+    assert (shown["duration"]["minimum"], shown["duration"]["maximum"]) == (4, 5)
+    assert shown["duration"]["description"] == "Length in seconds: 4 to 5."
+
+
+def test_a_missing_result_is_told_from_a_forbidden_file(picture_order, tmp_path, monkeypatch):
+    away = tmp_path / "away"
+    away.mkdir()
+    (away / "secret.png").write_bytes(PNG)
+    monkeypatch.chdir(away)
+    for name in ("missing.png", "secret.png"):
+        with pytest.raises(ConfigError, match="there is no file") as refused:
+            References(output_dir=tmp_path / "out").url(name)
+        assert str(away) not in str(refused.value)
+    with pytest.raises(ConfigError, match="allowed_folders="):
+        References(output_dir=tmp_path / "out").url(str(away / "secret.png"))

@@ -223,3 +223,9 @@ def test_a_changed_field_counts_at_once_and_in_an_updated_copy(make):
     assert len(twin.embed_query("tea")) == 2048
     embeddings.dimensions = 2048
     assert len(embeddings.embed_query("tea")) == 2048
+
+
+def test_a_bare_string_is_refused_as_documents(make, call, emulator):
+    with pytest.raises(ConfigError, match="one string"):
+        call(make(), "embed_documents", "abc")
+    assert emulator.requests == []

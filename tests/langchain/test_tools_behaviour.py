@@ -241,7 +241,7 @@ def test_limits_refuse_before_paying(pictures, films, call, emulator):
 def test_a_number_of_jobs_is_not_exceeded(pictures, call, emulator):
     tool = pictures(max_jobs=1)
     assert call(tool, **PICTURE).status == "success"
-    assert "may be used 1 times" in call(tool, **PICTURE).content
+    assert "may be used once" in call(tool, **PICTURE).content
     assert len(creates(emulator)) == 1
 
 
@@ -260,7 +260,9 @@ def test_fixing_what_is_no_argument_is_refused(pictures):
 
 
 def test_the_schemas_have_the_public_arguments_and_no_secret(settings):
-    image, video, task = DoubaoToolkit(**settings).get_tools()
+    image, video, task = DoubaoToolkit(
+        **settings, image_model="doubao-seedream-4-0-250828"
+    ).get_tools()
     assert list(image.args) == [
         "prompt", "size", "max_images", "images", "seed", "watermark", "output_format",
     ]  # fmt: skip
@@ -387,3 +389,21 @@ def test_an_agent_makes_a_picture_and_goes_on_after_an_error(settings, chat, emu
     assert [message.status for message in results] == ["error", "success"]
     assert results[1].artifact.saved
     assert messages[-1].text == "Here it is."
+
+
+def test_the_model_is_told_the_limits_and_they_hold_without_a_size(pictures, call, emulator):
+    tool = pictures(sizes=["1K", "2K"], max_images_per_call=2)
+    shown = convert_to_openai_tool(tool)["function"]["parameters"]["properties"]
+    assert shown["size"]["enum"] == ["1K", "2K"]
+    assert shown["max_images"]["maximum"] == 2
+    assert "say the size: 1K or 2K" in call(tool, prompt="tea").content
+    assert creates(emulator) == []
+    assert call(pictures(sizes=["1K"]), prompt="tea").artifact.saved
+    assert creates(emulator)[-1].body["size"] == "1K"
+
+
+def test_impossible_limits_are_refused_when_made(pictures, films):
+    with pytest.raises(ValidationError, match="sizes= cannot be"):
+        pictures(sizes=["banana"])
+    with pytest.raises(ValidationError, match="max_duration=2 is too short"):
+        films(max_duration=2)

@@ -298,3 +298,18 @@ async def test_an_agent_makes_a_film_with_progress_and_goes_on_after_an_error(ma
     assert "4 to 15 seconds" in wrong.content
     assert right.raw_output[0].result.path.is_file()
     assert str(answer) == "Here it is."
+
+
+def test_sizes_bind_a_call_without_one(make, call, emulator):
+    with pytest.raises(ConfigError, match="say the size: 1K or 2K"):
+        call(make(sizes=["1K", "2K"]), "generate_image", prompt="tea")
+    assert creates(emulator) == []
+    schema = tool_of(make(sizes=["1K"]), "generate_image").metadata.get_parameters_dict()
+    assert schema["properties"]["size"]["enum"] == ["1K"]
+
+
+def test_a_picture_that_could_not_be_saved_keeps_its_url_for_the_program(make, call, emulator):
+    with emulator.fault("reset_before_answer", path="/media/"):
+        output = call(make(), "generate_image", **PICTURE)
+    assert "result that the program gets" in output.content
+    assert output.raw_output[0].result.images[0].url.startswith("http")
