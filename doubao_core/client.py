@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import AsyncGenerator, Generator, Mapping
+from collections.abc import AsyncGenerator, Generator
 from itertools import count
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeAlias, TypeVar
 
 from doubao_core import media, retry
 from doubao_core.api import Operations
-from doubao_core.config import KeySource
 from doubao_core.configured import Configured
 from doubao_core.errors import DoubaoError, Stalled
 from doubao_core.operation import (
@@ -36,6 +35,8 @@ if TYPE_CHECKING:
 
     from doubao_core.transport import AsyncTransport, SyncTransport
 
+BlockingHttp: TypeAlias = "httpx.Client"
+AsyncHttp: TypeAlias = "httpx.AsyncClient"
 R = TypeVar("R")
 T = TypeVar("T")
 
@@ -44,7 +45,7 @@ _STALLED = "the stream sent bytes but no event for as long as timeout= allows"
 _MAKING = threading.Lock()
 
 
-class Client(Configured, Operations, SyncDriver):
+class Client(Configured[BlockingHttp], Operations, SyncDriver):
     """Blocking client of the API; one object serves many threads.
 
     Making one is cheap: no connection, no TLS context and no key are needed until the first
@@ -66,27 +67,6 @@ class Client(Configured, Operations, SyncDriver):
     Raises:
         ConfigError: An argument is wrong; a missing key is reported by the first request.
     """
-
-    def __init__(
-        self,
-        *,
-        provider: str | None = None,
-        api_key: KeySource = None,
-        base_url: str | None = None,
-        timeout: float | None = None,
-        max_retries: int | None = None,
-        default_headers: Mapping[str, str] | None = None,
-        http_client: httpx.Client | None = None,
-    ) -> None:
-        super().__init__(
-            provider=provider,
-            api_key=api_key,
-            base_url=base_url,
-            timeout=timeout,
-            max_retries=max_retries,
-            default_headers=default_headers,
-            http_client=http_client,
-        )
 
     @property
     def _transport(self) -> SyncTransport:
@@ -213,33 +193,12 @@ class Client(Configured, Operations, SyncDriver):
         self.close()
 
 
-class AsyncClient(Configured, Operations, AsyncDriver):
+class AsyncClient(Configured[AsyncHttp], Operations, AsyncDriver):
     """Asyncio client of the API; one object serves many tasks and, one after the other, many loops.
 
     The arguments are those of :class:`Client`; ``http_client`` is an ``httpx.AsyncClient``.
     Connections belong to an event loop and are closed with it.
     """
-
-    def __init__(
-        self,
-        *,
-        provider: str | None = None,
-        api_key: KeySource = None,
-        base_url: str | None = None,
-        timeout: float | None = None,
-        max_retries: int | None = None,
-        default_headers: Mapping[str, str] | None = None,
-        http_client: httpx.AsyncClient | None = None,
-    ) -> None:
-        super().__init__(
-            provider=provider,
-            api_key=api_key,
-            base_url=base_url,
-            timeout=timeout,
-            max_retries=max_retries,
-            default_headers=default_headers,
-            http_client=http_client,
-        )
 
     @property
     def _transport(self) -> AsyncTransport:

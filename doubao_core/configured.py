@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, Generic, Self, TypeVar
 
 from doubao_core import retry
 from doubao_core.config import KeySource, Settings, resolve
 from doubao_core.errors import DoubaoError
 from doubao_core.operation import Send
 
+H = TypeVar("H")
 
-class Configured:
+
+class Configured(Generic[H]):
     """Settings of a client, and its transport, which is made when first needed."""
 
     def __init__(
@@ -23,7 +25,7 @@ class Configured:
         timeout: float | None = None,
         max_retries: int | None = None,
         default_headers: Mapping[str, str] | None = None,
-        http_client: Any = None,
+        http_client: H | None = None,
     ) -> None:
         self._settings = resolve(
             provider=provider,
@@ -68,7 +70,7 @@ class Configured:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self._restore(resolve(**state), None)
 
-    def _copy(self, settings: Settings, http_client: Any) -> Self:
+    def _copy(self, settings: Settings, http_client: H | None) -> Self:
         copy = type(self).__new__(type(self))
         copy._restore(settings, http_client)  # noqa: SLF001 - of the same class
         return copy
@@ -89,7 +91,7 @@ class Configured:
             raise retry.settled(send, error)
         return pause
 
-    def _restore(self, settings: Settings, http_client: Any) -> None:
+    def _restore(self, settings: Settings, http_client: H | None) -> None:
         self._settings = settings
         self._policy = retry.Policy(max_retries=settings.max_retries)
         self._http_client = http_client
