@@ -127,7 +127,7 @@ def test_the_scan_finds_what_it_looks_for():
         "key sk-abcdef",
         "https://h/a?X-Tos-Signature=abc",
         "http://127.0.0.1:80/",
-        "read /work/x",
+        "read /home/x",
         "b64_json: " + "A" * 300,
     ):
         assert any(pattern.search(BASE64_BY_NATURE.sub("", text)) for pattern in FORBIDDEN), text

@@ -296,3 +296,14 @@ async def test_a_file_async(async_ark):
     file = await async_ark.files.create(file=("a.txt", b"hello"), purpose="user_data")
     assert (await async_ark.files.retrieve(file.id)).mime_type == "text/plain"
     assert (await async_ark.files.delete(file.id)).deleted is True
+
+
+async def test_the_openai_sdk_lists_the_models(oai, async_oai):
+    """The vendor's own SDK has no such method (ark.md 3.1)."""
+    listed = oai.models.list().data
+    assert RAW in {model.id for model in listed}
+    assert [model.id for model in (await async_oai.models.list()).data] == [
+        model.id for model in listed
+    ]
+    with pytest.raises(openai.AuthenticationError):
+        oai.models.list(extra_headers={"Authorization": "Basic k"})
