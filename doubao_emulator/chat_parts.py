@@ -13,6 +13,7 @@ from PIL import Image
 from doubao_emulator.chat_model import Media
 from doubao_emulator.errors import (
     ArkError,
+    empty_image_url,
     invalid_parameter,
     missing_parameter,
     unsupported_parameter,
@@ -186,12 +187,7 @@ def _picture(image: Fields) -> tuple[int, str]:
     """Return pixel count and description of a picture given by URL."""
     url = image.string("url")
     if not url:
-        raise ArkError(
-            status=400,
-            code="InvalidImageURL.EmptyURL",
-            message="The image URL is empty.",
-            param=image.param("url"),
-        )
+        raise empty_image_url(image.param("url"))
     if url.startswith(("http://", "https://")):
         return _UNSEEN_PIXELS, "a picture behind a link"
     match = _DATA_URL.fullmatch(url)

@@ -14,6 +14,7 @@ from PIL import Image
 from doubao_emulator import tokens, vectors
 from doubao_emulator.errors import (
     ArkError,
+    empty_image_url,
     invalid_parameter,
     missing_parameter,
     unsupported_parameter,
@@ -135,12 +136,7 @@ def _read_text(entry: Fields) -> Part:
 def _read_image(image: Fields) -> Part:
     url = image.string("url")
     if not url:
-        raise ArkError(
-            status=400,
-            code="InvalidImageURL.EmptyURL",
-            message="The image URL is empty.",
-            param=image.param("url"),
-        )
+        raise empty_image_url(image.param("url"))
     if url.startswith(("http://", "https://")):
         return Part(kind="image", address=url, tokens=_UNSEEN_IMAGE_TOKENS)
     raw = _decoded(image, _PICTURE_URL, limit=10 * _MB)

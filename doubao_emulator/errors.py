@@ -86,6 +86,12 @@ def unsupported_parameter(param: str, model: str) -> ArkError:
     return invalid_parameter(param, detail, code="InvalidParameter.UnsupportedParameter")
 
 
+def empty_image_url(param: str) -> ArkError:
+    """Say that the picture at `param` has no address (ark.md 2.2)."""
+    message = "The image URL is empty."
+    return ArkError(status=400, code="InvalidImageURL.EmptyURL", message=message, param=param)
+
+
 def missing_parameter(param: str) -> ArkError:
     """Say that the required field `param` is absent or null."""
     message = f"The request failed because it is missing `{param}` parameter."
