@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import time
 from collections.abc import Generator, Mapping
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import urlencode
 
+import orjson
 from pydantic_core import from_json, to_json
 
 from doubao_core.config import Settings
@@ -18,6 +20,9 @@ from doubao_core.errors import ConfigError
 from doubao_core.gateways import Route, route
 from doubao_core.operation import JSON, MAX_JSON_BYTES, Send, Upload, expand
 
+# ``logit_bias`` is keyed by numbers; the numbers in a dataclass would escape the check for NaN.
+_KEYS_AS_TEXT = orjson.OPT_NON_STR_KEYS
+_NO_DATACLASSES = orjson.OPT_PASSTHROUGH_DATACLASS
 USER_AGENT = "doubao-integrations-python"
 
 
@@ -80,23 +85,45 @@ def _lower(headers: Mapping[str, str]) -> dict[str, str]:
 def encode(body: JSON) -> bytes:
     """Encode a JSON body: UTF-8 without escapes; refuses what JSON or the service cannot take."""
     try:
-        content = to_json(body, inf_nan_mode="constants")
-    except ValueError as error:
-        raise ConfigError(f"the request cannot be written as JSON: {error}") from error
-    if b"NaN" in content or b"Infinity" in content:
-        try:
-            # A text may hold these words; as numbers they are not JSON.
-            from_json(content, allow_inf_nan=False)
-        except ValueError as error:
-            raise ConfigError(
-                "the request cannot be written as JSON: a number in it is infinite or NaN"
-            ) from error
+        # Ten times faster than the other, which matters for long prompts and inline pictures.
+        content = orjson.dumps(body, option=_KEYS_AS_TEXT | _NO_DATACLASSES)
+        finite = _is_finite(body)
+    except orjson.JSONEncodeError:
+        content, finite = _encode_anything(body)
+    if not finite:
+        raise ConfigError(
+            "the request cannot be written as JSON: a number in it is infinite or NaN"
+        )
     if len(content) > MAX_JSON_BYTES:
         raise ConfigError(
             f"the request has {len(content):,} bytes and the service takes {MAX_JSON_BYTES:,} at "
             "most: pass large pictures, videos and files by URL or file id"
         )
     return content
+
+
+def _is_finite(value: object) -> bool:
+    """Say whether no number is infinite or NaN, for which orjson writes ``null``."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, dict):
+        return all(map(_is_finite, value.values()))
+    if isinstance(value, list | tuple):
+        return all(map(_is_finite, value))
+    return True
+
+
+def _encode_anything(body: JSON) -> tuple[bytes, bool]:
+    """Encode what orjson does not take: integers beyond 64 bits, sets, pydantic models."""
+    try:
+        content = to_json(body, inf_nan_mode="constants")
+    except ValueError as error:
+        raise ConfigError(f"the request cannot be written as JSON: {error}") from error
+    try:
+        from_json(content, allow_inf_nan=False)
+    except ValueError:
+        return content, False
+    return content, True
 
 
 def client_request_id() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import re
@@ -107,11 +108,30 @@ def test_a_request_does_not_show_its_key_or_body(settings, key):
         ({"n": 1, "x": 0.5, "t": True, "none": None}, '{"n":1,"x":0.5,"t":true,"none":null}'),
         ({"big": 2**70}, '{"big":1180591620717411303424}'),
         ({"text": "NaN and -Infinity are words"}, '{"text":"NaN and -Infinity are words"}'),
+        ({"pair": [1, {"x": [2.5]}]}, '{"pair":[1,{"x":[2.5]}]}'),
     ],
 )
 def test_bodies_are_utf8_json(value, encoded):
     assert encode(value) == encoded.encode()
     assert json.loads(encode(value)) == value
+
+
+@dataclasses.dataclass
+class Point:
+    x: float
+
+
+@pytest.mark.parametrize(
+    ("value", "encoded"),
+    [
+        ({"logit_bias": {1024: -100}}, b'{"logit_bias":{"1024":-100}}'),
+        ({"stop": ("a", "b")}, b'{"stop":["a","b"]}'),
+        ({"point": Point(x=0.5)}, b'{"point":{"x":0.5}}'),
+        ({"one": {7}}, b'{"one":[7]}'),
+    ],
+)
+def test_python_values_that_are_not_json_are_written_as_their_likes(value, encoded):
+    assert encode(value) == encoded
 
 
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
@@ -120,6 +140,10 @@ def test_numbers_that_are_not_json_are_refused(number):
         encode({"temperature": number})
     with pytest.raises(ConfigError):
         encode({"text": "NaN", "deep": [{"x": number}]})
+    with pytest.raises(ConfigError, match="infinite or NaN"):
+        encode({"point": Point(x=number)})
+    with pytest.raises(ConfigError, match="infinite or NaN"):
+        encode({"pair": (1, number)})
 
 
 def deep(levels):
