@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any, TypeVar
 
+from doubao_core import catalogue
 from doubao_core.errors import (
     UNREADABLE,
     AmbiguousSubmit,
@@ -49,6 +50,8 @@ _LATER_CODES = frozenset(
         "InflightBatchsizeExceeded",
     }
 )
+_NO_SUCH_MODEL = "InvalidEndpointOrModel.NotFound"
+_KINDS = {"chat": "chat", "embeddings": "embedding", "images": "image", "videos": "video"}
 _PERMANENT_STATES = frozenset({"InvalidAction.RunningTaskDeletion"})
 
 
@@ -96,8 +99,11 @@ def settled(send: Send, error: DoubaoError) -> DoubaoError:
     """What to raise for *error*: a paid request whose answer was lost is ambiguous, not failed.
 
     A 5xx with an error object of the service is its answer; without one it comes from a gateway
-    in between, and the service may have accepted the request.
+    in between, and the service may have accepted the request. A model that does not exist gets the
+    name of the one that was perhaps meant.
     """
+    if error.code == _NO_SUCH_MODEL:
+        _suggest(send, error)
     if send.repeat is Repeat.SAFE or isinstance(error, AmbiguousSubmit):
         return error
     lost = isinstance(error, (ResponseError, Timeout))
@@ -114,6 +120,14 @@ def settled(send: Send, error: DoubaoError) -> DoubaoError:
     ambiguous.intent = send.intent
     ambiguous.__cause__ = error
     return ambiguous
+
+
+def _suggest(send: Send, error: DoubaoError) -> None:
+    kind = _KINDS.get(send.operation.partition(".")[0])
+    meant = catalogue.nearest(str((send.body or {}).get("model")), kind)
+    if meant is not None:
+        error.message = f"{error.message.rstrip('. ')}; did you mean {meant!r}?"
+        error.args = (error.message,)
 
 
 def attempts(send: Send, policy: Policy) -> Flow[Reply]:

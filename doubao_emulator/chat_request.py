@@ -62,7 +62,7 @@ def read(fields: Fields, world: World, cloud: Cloud) -> ChatRequest:
     _check_sampling(fields, model)
     answer_limit, total_limit = _limits(fields, model)
     stream, usage_chunk, usage_everywhere = _streaming(fields, model)
-    logprobs, top_logprobs = _logprobs(fields, model)
+    logprobs, top_logprobs = _logprobs(fields, model, thinks=thinks)
     request = ChatRequest(
         model=model,
         messages=messages,
@@ -133,6 +133,11 @@ def _is_hard(messages: tuple[Message, ...]) -> bool:
 
 
 def _check_sampling(fields: Fields, model: ChatModel) -> None:
+    """Check what steers the choice of words.
+
+    Values that a model replaces by its own (temperature and top_p of some, ark.md 4.1) are taken
+    in silence, as the service is said to force them, not to refuse them.
+    """
     fields.number("temperature", low=0, high=2)
     fields.number("top_p", low=0, high=1)
     fields.number("repetition_penalty", low=0, high=2)
@@ -146,14 +151,18 @@ def _check_sampling(fields: Fields, model: ChatModel) -> None:
         raise unsupported_parameter("n", model.id)
 
 
-def _logprobs(fields: Fields, model: ChatModel) -> tuple[bool, int]:
+def _logprobs(fields: Fields, model: ChatModel, *, thinks: bool) -> tuple[bool, int]:
+    """Read the three fields that ark.md 4.1 says are not for thinking models.
+
+    It says neither how they are refused nor what holds for a thinking model that does not think in
+    this request: they are refused as any field that a model lacks, and honoured without thinking.
+    """
     wanted = fields.boolean("logprobs") is True
     bias = fields.object("logit_bias")
-    able = model.logprobs or not model.thinking
-    if wanted and not able:
+    if wanted and thinks and not model.logprobs:
         raise unsupported_parameter("logprobs", model.id)
     if bias is not None:
-        if model.thinking:
+        if thinks:
             raise unsupported_parameter("logit_bias", model.id)
         for token in bias.data:
             bias.number(token, low=-100, high=100)

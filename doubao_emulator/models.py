@@ -93,7 +93,7 @@ class ChatModel(Model):
         ignores_schema: Accepts ``json_schema`` and answers in prose all the same (ark.md 20.3).
         flex: Whether `service_tier` ``flex`` is offered (ark.md 4.1).
         penalties: Whether frequency and presence penalties are offered.
-        logprobs: Whether `logprobs` and `logit_bias` are offered.
+        logprobs: Whether `logprobs` is offered even while it thinks.
         max_stops: Most entries of `stop`.
         cache_block: Tokens per block of the implicit cache, 0 without one (ark.md 4.7).
         pixels_per_token: Image pixels per prompt token (ark.md 4.2).

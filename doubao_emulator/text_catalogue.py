@@ -121,6 +121,7 @@ _SEED_1_5 = ChatModel(
     pixels_per_token=784,
 )
 _SEED_1_5_VISION = replace(_SEED_1_5, inputs=_SEE, context=128 * _K, max_input=96 * _K)
+_SEED_1_5_THINKING = replace(_ALWAYS_THINKING, inputs=_TEXT, context=128 * _K, max_input=96 * _K)
 _DEEPSEEK_3 = ChatModel(
     id="",
     context=128 * _K,
@@ -153,6 +154,8 @@ _ARK_CHAT = (
         _CHARACTER,
         id="doubao-seed-character-251128",
         inputs=_TEXT,
+        # It is older than seed 2.0, from which on ark.md 4.1 has no penalties.
+        penalties=True,
         max_reasoning=0,
         thinking=(),
         effort="",
@@ -185,8 +188,23 @@ _ARK_CHAT = (
     replace(_SEED_1_5, id="doubao-1-5-pro-32k-250115"),
     replace(_SEED_1_5, id="doubao-1-5-lite-32k-250115"),
     replace(_SEED_1_5_VISION, id="doubao-1-5-vision-pro-250328"),
-    replace(_ALWAYS_THINKING, id="doubao-1-5-thinking-pro-250415", inputs=_TEXT),
+    replace(
+        _SEED_1_5_VISION,
+        id="doubao-1-5-vision-pro-32k-250115",
+        context=32 * _K,
+        max_input=32 * _K,
+    ),
+    replace(
+        _SEED_1_5_VISION,
+        id="doubao-1-5-ui-tars-250428",
+        context=32 * _K,
+        max_input=32 * _K,
+        max_answer=4 * _K,
+    ),
+    replace(_SEED_1_5_THINKING, id="doubao-1-5-thinking-pro-250415"),
+    replace(_SEED_1_5_THINKING, id="doubao-1-5-thinking-vision-pro-250428", inputs=_SEE),
     replace(_DEEPSEEK_3, id="deepseek-v3-2-251201"),
+    replace(_DEEPSEEK_3, id="deepseek-v3-1-terminus"),
     replace(_DEEPSEEK_3, id="deepseek-v3-250324", thinking=(), max_answer=16 * _K),
     replace(_DEEPSEEK_3, id="deepseek-r1-250528", thinking=("enabled",), max_answer=16 * _K),
     replace(_DEEPSEEK_4, id="deepseek-v4-flash-260425"),

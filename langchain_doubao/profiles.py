@@ -2,43 +2,56 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 from langchain_core.language_models import ModelProfile
 
 from doubao_core import catalogue
-
-_EFFORTS = ["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+from doubao_core.catalogue import ModelFacts
 
 
 def profile(model: str) -> ModelProfile | None:
-    """Describe *model*; ``None`` for endpoint ids and models that are not in the catalogue."""
+    """Describe *model*; ``None`` for endpoint ids and models that are not in the catalogue.
+
+    What is not known of it is left out.
+    """
     facts = catalogue.find(model)
     if facts is None or facts.kind != "chat":
         return None
-    described = ModelProfile(
-        name=facts.name,
-        text_inputs=True,
-        text_outputs=True,
-        image_inputs="image" in facts.inputs,
-        image_url_inputs="image" in facts.inputs,
-        image_tool_message="image" in facts.inputs,
-        video_inputs="video" in facts.inputs,
-        audio_inputs="audio" in facts.inputs,
-        pdf_inputs="file" in facts.inputs,
-        pdf_tool_message="file" in facts.inputs,
-        attachment=len(facts.inputs) > 1,
-        reasoning_output="enabled" in facts.thinking,
-        tool_calling=facts.tools,
-        tool_choice=facts.tools,
-        tool_call_streaming=facts.tools,
-        structured_output=facts.structured_output,
-        temperature=True,
-        mid_conversation_system_messages=True,
-    )
-    if facts.max_input_tokens is not None:
-        described["max_input_tokens"] = facts.max_input_tokens
-    if facts.max_output_tokens is not None:
-        described["max_output_tokens"] = facts.max_output_tokens
-    if facts.default_effort is not None:
-        described["reasoning_effort_levels"] = list(_EFFORTS)
-        described["reasoning_effort_default"] = facts.default_effort
-    return described
+    described: dict[str, Any] = {
+        "name": facts.name,
+        "text_inputs": True,
+        "text_outputs": True,
+        "image_outputs": False,
+        "audio_outputs": False,
+        "video_outputs": False,
+        "max_input_tokens": facts.max_input_tokens,
+        "max_output_tokens": facts.max_output_tokens,
+        "reasoning_output": facts.thinks,
+        "reasoning_effort_levels": list(facts.efforts) or None,
+        "reasoning_effort_default": facts.default_effort,
+        "tool_calling": facts.tools,
+        "tool_choice": facts.tools,
+        "tool_call_streaming": facts.tools,
+        "structured_output": facts.structured_output,
+        "temperature": "temperature" not in facts.forced,
+        "mid_conversation_system_messages": True,
+        "mid_conversation_tools": False,
+        **_inputs(facts),
+    }
+    known = {name: value for name, value in described.items() if value is not None}
+    return cast("ModelProfile", known)
+
+
+def _inputs(facts: ModelFacts) -> dict[str, bool | None]:
+    picture, document = facts.takes("image"), facts.takes("file")
+    return {
+        "image_inputs": picture,
+        "image_url_inputs": picture,
+        "image_tool_message": picture,
+        "video_inputs": facts.takes("video"),
+        "audio_inputs": facts.takes("audio"),
+        "pdf_inputs": document,
+        "pdf_tool_message": document,
+        "attachment": None if facts.inputs is None else len(facts.inputs) > 1,
+    }

@@ -29,6 +29,20 @@ def merged(*layers: Mapping[str, Any]) -> JSON:
     return {name: value for name, value in result.items() if value is not None}
 
 
+def set_apart(options: Mapping[str, Any], *layers: Mapping[str, Any]) -> JSON:
+    """Put those of *options* that an ``extra_body`` of *layers* decided into an ``extra_body``.
+
+    Nothing else is sent for it, but the core checks names and values of everything else.
+    """
+    apart: set[str] = set()
+    for layer in layers:
+        apart -= layer.keys()
+        apart |= (layer.get("extra_body") or {}).keys()
+    checked = {name: value for name, value in options.items() if name not in apart}
+    extra = {name: value for name, value in options.items() if name in apart}
+    return {**checked, "extra_body": extra} if extra else checked
+
+
 def _wire(name: str, value: Any) -> Any:
     return {"type": value} if name == "thinking" and isinstance(value, str) else value
 

@@ -80,7 +80,7 @@ class Recipe:
         if self.multimodal is not None:
             return self.multimodal
         if facts := catalogue.find(self.model):
-            return "image" in facts.inputs
+            return facts.takes("image") is True
         if "embedding-vision" in self.model:
             return True
         if "embedding" in self.model:

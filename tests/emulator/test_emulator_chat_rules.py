@@ -388,6 +388,8 @@ def test_a_model_without_structured_output_answers_as_seen_on_the_wire(post):
         {"messages": [{"role": "assistant", "content": [image_part(url=picture())]}, *HELLO]},
         {"response_format": strict({"enum": [{"format": 1}], "default": {"minimum": 1}})},
         {"response_format": strict({"$ref": "#/$defs/a"})},
+        {"thinking": {"type": "disabled"}, "logprobs": True, "logit_bias": {"1": 1}},
+        {"model": "doubao-seed-character-251128", "frequency_penalty": 1},
         {"model": OLD, "frequency_penalty": -2, "presence_penalty": 2, "logit_bias": {"1": -100}},
         {"model": "deepseek-v4-pro-ga-260813", "logprobs": True, "stop": ["a"] * 16},
         {"model": "deepseek-v4-1-flash-260910", "reasoning_effort": "ultra"},
