@@ -127,7 +127,8 @@ class Client(Configured[BlockingHttp], Operations, SyncDriver):
         for attempt in count():
             reader, begun = opening.reader(), False
             try:
-                with self._transport.stream(opening.send) as blocks:
+                with self._transport.stream(opening.send) as (headers, blocks):
+                    reader.begin(headers)
                     last = monotonic()
                     for block in blocks:
                         if events := reader.feed(block):
@@ -138,12 +139,10 @@ class Client(Configured[BlockingHttp], Operations, SyncDriver):
                             raise Stalled(_STALLED)
                         if reader.ended:
                             break
-                while rest := reader.close():
-                    begun = True
-                    yield from rest
+                    while rest := reader.close():
+                        begun = True
+                        yield from rest
             except DoubaoError as error:
-                if reader.complete:
-                    return
                 pause = self._pause(
                     opening.send, attempt, error, begun=begun, partial=reader.partial
                 )
@@ -265,7 +264,8 @@ class AsyncClient(Configured[AsyncHttp], Operations, AsyncDriver):
         for attempt in count():
             reader, begun = opening.reader(), False
             try:
-                async with self._transport.stream(opening.send) as blocks:
+                async with self._transport.stream(opening.send) as (headers, blocks):
+                    reader.begin(headers)
                     last = monotonic()
                     async for block in blocks:
                         if events := reader.feed(block):
@@ -277,13 +277,11 @@ class AsyncClient(Configured[AsyncHttp], Operations, AsyncDriver):
                             raise Stalled(_STALLED)
                         if reader.ended:
                             break
-                while rest := reader.close():
-                    begun = True
-                    for event in rest:
-                        yield event
+                    while rest := reader.close():
+                        begun = True
+                        for event in rest:
+                            yield event
             except DoubaoError as error:
-                if reader.complete:
-                    return
                 pause = self._pause(
                     opening.send, attempt, error, begun=begun, partial=reader.partial
                 )

@@ -134,16 +134,15 @@ class Reader(Protocol[T]):
     """Pure decoder of one streamed answer: bytes in, events out."""
 
     @property
-    def complete(self) -> bool:
-        """Whether the end marker was read: whatever happens next, nothing is missing."""
-
-    @property
     def partial(self) -> str:
         """The text that has come so far, for errors."""
 
     @property
     def ended(self) -> bool:
-        """Whether to stop reading: a failure was read, or bytes go on after the end."""
+        """Whether to stop reading: the end marker was read, or a failure."""
+
+    def begin(self, headers: Mapping[str, str]) -> None:
+        """Take the head of the answer, once and before its blocks; names are lower-case."""
 
     def feed(self, block: bytes) -> list[T]:
         """Take the next network block and give the events that it completes."""

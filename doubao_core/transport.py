@@ -6,6 +6,7 @@ importing the package and making a client cost nothing.
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import os
 import threading
@@ -13,7 +14,7 @@ import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from time import monotonic
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import httpx
@@ -39,6 +40,11 @@ from doubao_core.pools import BlockingPool, LoopPools
 from doubao_core.request import Request, build, multipart
 
 _MAX_ERROR_BYTES = 1024 * 1024
+# What may follow the last event of a stream: its framing, for which using the connection again is
+# worth waiting, but not for as long as for an answer.
+_REST_BYTES = 64 * 1024
+REST_SECONDS = 1.0
+"""How long the end of a stream may take once its last event has come."""
 # Real keys are longer; cutting a shorter one (or the emulator's) out of a text garbles words.
 _SHORTEST_SECRET = 10
 # A download goes to hosts that may know nothing of an injected client's own credentials, and each
@@ -75,16 +81,20 @@ class SyncTransport:
         return _as_ark(how, _reply(response, body, request, monotonic() - started))
 
     @contextmanager
-    def stream(self, send: Send) -> Generator[Iterator[bytes]]:
-        """Send, check the head of the answer, and give its blocks as they come."""
+    def stream(self, send: Send) -> Generator[tuple[Mapping[str, str], Iterator[bytes]]]:
+        """Send, check the head of the answer, and give its headers and blocks as they come."""
         request, how = build(send, self._settings)
-        with self._open(request) as response:
+        timeout = dict(self._timeout)
+        with self._open(request, timeout) as response:
             if not _is_event_stream(response):
                 body = bytearray()
                 for block in _blocks(response):
                     _append(body, block, _MAX_ERROR_BYTES)
                 raise _not_a_stream(_as_ark(how, _reply(response, body, request, 0.0)))
-            yield _blocks(response)
+            yield _headers(response), _blocks(response)
+            if not response.is_closed:
+                timeout["read"] = REST_SECONDS
+                _pass_over(response)
 
     @contextmanager
     def fetch(self, url: str) -> Generator[tuple[int, Mapping[str, str], Iterator[bytes]]]:
@@ -94,10 +104,12 @@ class SyncTransport:
             yield response.status_code, _headers(response), _blocks(response)
 
     @contextmanager
-    def _open(self, request: Request, **options: Any) -> Generator[httpx.Response]:
+    def _open(
+        self, request: Request, timeout: dict[str, float | None] | None = None, **options: Any
+    ) -> Generator[httpx.Response]:
         with multipart(request) as form:
             try:
-                parts = _parts(request, self._timeout, form)
+                parts = _parts(request, timeout or self._timeout, form)
                 if self._injected is not None:
                     outgoing = self._injected.build_request(**parts)
                     response = self._injected.send(outgoing, stream=True, **options)
@@ -148,8 +160,10 @@ class AsyncTransport:
         return _as_ark(how, _reply(response, body, request, monotonic() - started))
 
     @asynccontextmanager
-    async def stream(self, send: Send) -> AsyncGenerator[AsyncIterator[bytes]]:
-        """Send, check the head of the answer, and give its blocks as they come."""
+    async def stream(
+        self, send: Send
+    ) -> AsyncGenerator[tuple[Mapping[str, str], AsyncIterator[bytes]]]:
+        """Send, check the head of the answer, and give its headers and blocks as they come."""
         request, how = build(send, self._settings)
         async with self._open(request) as response:
             if not _is_event_stream(response):
@@ -157,7 +171,9 @@ class AsyncTransport:
                 async for block in _ablocks(response):
                     _append(body, block, _MAX_ERROR_BYTES)
                 raise _not_a_stream(_as_ark(how, _reply(response, body, request, 0.0)))
-            yield _ablocks(response)
+            blocks = _ablocks(response)
+            yield _headers(response), blocks
+            await _apass_over(blocks)
 
     @asynccontextmanager
     async def fetch(
@@ -223,6 +239,30 @@ def _ablocks(response: httpx.Response) -> AsyncIterator[bytes]:
     return response.aiter_bytes() if _is_decoded(response) else response.aiter_raw()
 
 
+def _pass_over(response: httpx.Response) -> None:
+    """Read the rest of a stream, so that its connection can be used again, if it comes soon."""
+    deadline, size = monotonic() + REST_SECONDS, 0
+    # Another iterator goes on where the one before is, with the timeout as it is now: httpcore
+    # looks at the timeout of a request when the reading of its answer begins.
+    rest = cast("httpx.SyncByteStream", response.stream)
+    with suppress(httpx.HTTPError, httpx.StreamError):
+        for block in rest:
+            size += len(block)
+            if size > _REST_BYTES or monotonic() > deadline:
+                return
+
+
+async def _apass_over(blocks: AsyncIterator[bytes]) -> None:
+    """Read the rest of a stream; see :func:`_pass_over`."""
+    size = 0
+    with suppress(httpx.HTTPError, TimeoutError):
+        async with asyncio.timeout(REST_SECONDS):
+            async for block in blocks:
+                size += len(block)
+                if size > _REST_BYTES:
+                    return
+
+
 def _is_decoded(response: httpx.Response) -> bool:
     """Say whether there is more than bytes: a packed body, or one that a mock made in memory."""
     return "content-encoding" in response.headers or response.is_stream_consumed
@@ -275,7 +315,7 @@ def _not_a_stream(reply: Reply) -> DoubaoError:
     # What is no JSON is no error of the service, but what a proxy or a wrong address answers.
     with suppress(Malformed):
         if error := reply.json().get("error"):
-            return from_payload(error, headers=reply.headers)
+            return from_payload(error, status=reply.status, headers=reply.headers)
     kind = reply.headers.get("content-type", "no content type")
     return Malformed(f"asked for an event stream, got {kind!r}", status=reply.status)
 

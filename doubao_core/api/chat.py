@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypedDict, Unpack
 
+from doubao_core.api import model_check
 from doubao_core.api.reader import EventReader
 from doubao_core.errors import ConfigError, Malformed, from_payload
 from doubao_core.operation import JSON, Flow, Opening, Operation, Reply, Send, Streaming, body
@@ -151,7 +152,8 @@ class ChatDelta:
 
     A plain slotted class without validation, because thousands are made per answer. Texts are
     ``""`` where the event has none. ``tool_calls`` are the fragments as they came: merge by
-    ``index``, and never overwrite an id or name with an empty one.
+    ``index``, and never overwrite an id or name with an empty one. ``request_id`` is that of the
+    whole answer, and on the events with a finish reason only.
     """
 
     content: str
@@ -161,6 +163,7 @@ class ChatDelta:
     finish_reason: str | None
     usage: JSON | None
     raw: JSON
+    request_id: str | None = None
 
 
 _NOTHING: JSON = {}
@@ -210,6 +213,7 @@ class ChatReader(EventReader[ChatDelta]):
             self._begun = True
         if event.finish_reason:
             self._finished = True
+            event.request_id = self._request_id
         return event
 
     @property
@@ -248,35 +252,49 @@ def _request(
     messages: Sequence[Mapping[str, Any]],
     options: Mapping[str, Any],
     *,
+    check_parameters: bool,
     stream: bool | None = None,
 ) -> Send:
     _check_names(options)
+    if check_parameters:
+        model_check.check(model, messages, options)
     required = {"model": model, "messages": messages, "stream": stream}
     return Send(operation="chat.create", body=body(required, options))
 
 
 @Operation
 def chat(
-    *, model: str, messages: Sequence[Mapping[str, Any]], **options: Unpack[ChatOptions]
+    *,
+    model: str,
+    messages: Sequence[Mapping[str, Any]],
+    check_parameters: bool = True,
+    **options: Unpack[ChatOptions],
 ) -> Flow[ChatCompletion]:
     """Ask a chat model and wait for the whole answer (ark.md 4).
 
     Args:
         model: Model id (``doubao-seed-…``) or endpoint id (``ep-…``).
         messages: Messages in wire form (ark.md 4.2), oldest first.
+        check_parameters: Whether to refuse, before sending, what a known model is said to refuse,
+            and to warn of what it ignores; ``extra_body`` is never checked.
         options: See :class:`ChatOptions`.
 
     Raises:
+        ConfigError: The model does not take a parameter, which is named in ``param``.
         DoubaoError: See the tree in ``doubao_core.errors``. An answer cut by the content filter is
             not an error: its ``finish_reason`` is ``"content_filter"``.
     """
-    reply = yield _request(model, messages, options)
+    reply = yield _request(model, messages, options, check_parameters=check_parameters)
     return ChatCompletion.parse(reply)
 
 
 @Streaming
 def stream_chat(
-    *, model: str, messages: Sequence[Mapping[str, Any]], **options: Unpack[ChatOptions]
+    *,
+    model: str,
+    messages: Sequence[Mapping[str, Any]],
+    check_parameters: bool = True,
+    **options: Unpack[ChatOptions],
 ) -> Opening[ChatDelta]:
     """Ask a chat model and get the answer as it is made (ark.md 4.4).
 
@@ -286,10 +304,12 @@ def stream_chat(
     Args:
         model: Model id or endpoint id.
         messages: Messages in wire form, oldest first.
+        check_parameters: See ``chat``; an error is raised by the call, not by the first event.
         options: See :class:`ChatOptions`.
 
     Raises:
         Truncated: The stream ended before its end; ``partial`` is the text that had come.
         DoubaoError: Any other of the tree; ``partial`` is set if text had come.
     """
-    return Opening(_request(model, messages, options, stream=True), ChatReader)
+    send = _request(model, messages, options, check_parameters=check_parameters, stream=True)
+    return Opening(send, ChatReader)

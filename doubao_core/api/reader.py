@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Generic, TypeVar
 
 from pydantic_core import from_json
@@ -13,22 +14,18 @@ from doubao_core.sse import DONE, Decoder
 
 T = TypeVar("T")
 
-# After the end marker a connection may carry a few bytes of framing; more is none of our business.
-_MOST_AFTER_END = 64 * 1024
-
 
 class EventReader(ABC, Generic[T]):
     """Decoder of one streamed answer (ark.md 1.8).
 
     It ends well with ``[DONE]`` only. A body that stops before is :class:`Truncated`; a failure in
-    the middle waits until the events before it were given out. Reading goes on after the end, so
-    that the connection can be used again.
+    the middle waits until the events before it were given out.
     """
 
     def __init__(self) -> None:
         self._decoder = Decoder()
         self._failure: DoubaoError | None = None
-        self._after_end = 0
+        self._request_id: str | None = None
         self.complete = False
 
     @abstractmethod
@@ -47,14 +44,15 @@ class EventReader(ABC, Generic[T]):
     @property
     def ended(self) -> bool:
         """Whether to stop reading."""
-        return self._failure is not None or self._after_end > _MOST_AFTER_END
+        return self.complete or self._failure is not None
+
+    def begin(self, headers: Mapping[str, str]) -> None:
+        """Take the head of the answer, which says the id of the request."""
+        self._request_id = headers.get("x-request-id")
 
     def feed(self, block: bytes) -> list[T]:
         """Take a block and give the events in it."""
-        if self.complete:
-            self._after_end += len(block)
-            return []
-        return self._read(self._decoder.feed(block))
+        return [] if self.complete else self._read(self._decoder.feed(block))
 
     def close(self) -> list[T]:
         """Say that the body ended."""
@@ -66,7 +64,9 @@ class EventReader(ABC, Generic[T]):
                 return rest
             if self.complete:
                 return []
-        raise self._failure or Truncated("the stream ended without its end marker")
+        failure = self._failure or Truncated("the stream ended without its end marker")
+        failure.request_id = failure.request_id or self._request_id
+        raise failure
 
     def _read(self, payloads: list[bytes]) -> list[T]:
         events: list[T] = []

@@ -74,6 +74,21 @@ def test_a_stream_tells_the_same_as_the_plain_answer(client, emulator):
     assert emulator.requests[-1].body["stream"] is True
 
 
+def test_a_stream_tells_the_id_of_its_request_where_it_ends(client):
+    """It is in the head of the answer only; here the service gives the answer the same one."""
+    events = list(client.stream_chat(model=SEED, messages=HELLO))
+    told = [each.request_id for each in events if each.request_id]
+    assert told == [events[0].raw["id"]]
+
+
+def test_a_failure_inside_a_stream_has_the_id_of_its_request(client, emulator):
+    failure = {"error": {"code": "OutputTextSensitiveContentDetected", "message": "Blocked."}}
+    emulator.answer(events=[failure])
+    with pytest.raises(ContentRejected) as caught:
+        list(client.stream_chat(model=SEED, messages=HELLO))
+    assert caught.value.request_id.startswith("02")
+
+
 def test_similar_texts_have_near_vectors(client):
     result = client.embed(model=TEXT, texts=["a small cat", "a small kitten cat", "tax law"])
     cat, kitten, law = result.vectors
