@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
 
 from langchain_core.embeddings import Embeddings
-from pydantic import AliasChoices, Field, PrivateAttr, model_validator
+from pydantic import AliasChoices, Field, PrivateAttr
 
 from doubao_core import embedder, media
 from doubao_core.api.embeddings import MOST_INPUTS
 from doubao_core.embedder import EmbeddingUsage, Part, Recipe, Vector
-from langchain_doubao.connection import Connection
+from langchain_doubao.connection import Connection, Folder, Made
 from langchain_doubao.errors import translated
 
 
@@ -61,19 +60,12 @@ class DoubaoEmbeddings(Connection, Embeddings):
     target_modality: str = "text"
     """What queries look for: ``"text"``, ``"image"``, ``"video"``, ``"text and image"``, or several
     with ``/``."""
-    allowed_folders: Sequence[Path] = ()
+    allowed_folders: Sequence[Folder] = ()
     """Folders from which ``embed_image`` may read files; none by default."""
 
-    _threads: embedder.Embedder = PrivateAttr()
-    _tasks: embedder.AsyncEmbedder = PrivateAttr()
-    _tally: embedder.Tally = PrivateAttr()
-
-    @model_validator(mode="after")
-    def _prepare(self) -> Self:
-        self._tally = embedder.Tally()
-        self._threads = embedder.Embedder(self._client, self.max_concurrency, self._tally)
-        self._tasks = embedder.AsyncEmbedder(self._async_client, self.max_concurrency, self._tally)
-        return self
+    _tally: embedder.Tally = PrivateAttr(default_factory=embedder.Tally)
+    _threads: Made[embedder.Embedder] = PrivateAttr(default=None)
+    _tasks: Made[embedder.AsyncEmbedder] = PrivateAttr(default=None)
 
     @property
     def _recipe(self) -> Recipe:
@@ -143,11 +135,15 @@ class DoubaoEmbeddings(Connection, Embeddings):
             return (await self._arun(self._recipe.inputs([parts])))[0]
 
     def _picture(self, image: str | bytes | Path) -> Part:
-        url = media.as_url(image, roots=self.allowed_folders)
+        url = media.as_url(image, roots=[Path(folder) for folder in self.allowed_folders])
         return {"type": "image_url", "image_url": {"url": url}}
 
     def _run(self, requests: list[embedder.Request]) -> list[Vector]:
-        return embedder.dense(self._recipe, self._threads.run(self._recipe, requests))
+        parts = (self._blocking(), self.max_concurrency, self._tally)
+        threads = self._remade("_threads", parts, lambda: embedder.Embedder(*parts))
+        return embedder.dense(self._recipe, threads.run(self._recipe, requests))
 
     async def _arun(self, requests: list[embedder.Request]) -> list[Vector]:
-        return embedder.dense(self._recipe, await self._tasks.run(self._recipe, requests))
+        parts = (self._awaiting(), self.max_concurrency, self._tally)
+        tasks = self._remade("_tasks", parts, lambda: embedder.AsyncEmbedder(*parts))
+        return embedder.dense(self._recipe, await tasks.run(self._recipe, requests))

@@ -1,19 +1,16 @@
-"""What ``ChatDoubao`` is made with, and what is made of it: request options, clients, copies."""
+"""What ``ChatDoubao`` is made with, and the request options that are made of it."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal, Self, TypeAlias
 
 from langchain_core.language_models import BaseChatModel, ModelProfile
-from langchain_core.utils import from_env
-from pydantic import AliasChoices, ConfigDict, Field, PrivateAttr, SecretStr, model_validator
+from pydantic import AliasChoices, ConfigDict, Field, model_validator
 
-from doubao_core import AsyncClient, Client
 from doubao_core.gateways import gateway
 from langchain_doubao import profiles
-from langchain_doubao.connection import chosen_provider
+from langchain_doubao.connection import Connection
 from langchain_doubao.messages import SendReasoning
 
 JSON: TypeAlias = dict[str, Any]
@@ -40,36 +37,14 @@ _WIRE_FIELDS = (
 _NOT_SENT = ("stream", "ls_structured_output_format", "structured_output_format")
 
 
-class ChatSettings(BaseChatModel):
+class ChatSettings(Connection, BaseChatModel):
     """The fields of a chat model; ``None`` means that the service's own default applies."""
 
-    model_config = ConfigDict(
-        arbitrary_types_allowed=True,
-        extra="forbid",
-        populate_by_name=True,
-        protected_namespaces=(),
-        hide_input_in_errors=True,
-    )
+    # LangChain's base would let misspelt arguments pass.
+    model_config = ConfigDict(extra="forbid")
 
     model: str = Field(validation_alias=AliasChoices("model", "model_name"))
     """Model id (``doubao-seed-…``) or endpoint id (``ep-…``)."""
-    provider: str = Field(default_factory=chosen_provider)
-    """Name of the provider; default ``DOUBAO_PROVIDER``, then ``"ark"``."""
-    api_key: SecretStr | Callable[[], str] | None = Field(default=None, exclude=True)
-    """The key, or a callable that is asked for it with each request; default the provider's
-    environment variable (``ARK_API_KEY``). It is in no repr, dump, trace or pickle."""
-    base_url: str | None = Field(default_factory=from_env("DOUBAO_BASE_URL", default=None))
-    """Default ``DOUBAO_BASE_URL``, then the provider's own."""
-    timeout: float | None = None
-    """Seconds for the connect, the first byte, and each gap in a stream; default 600."""
-    max_retries: int | None = None
-    """Attempts beyond the first; default 2. A stream is repeated only before its first event."""
-    default_headers: Mapping[str, str] | None = Field(default=None, exclude=True, repr=False)
-    """Headers to add to every request."""
-    http_client: Any = Field(default=None, exclude=True, repr=False)
-    """An ``httpx.Client`` for blocking calls; used as it is, never closed by us."""
-    http_async_client: Any = Field(default=None, exclude=True, repr=False)
-    """An ``httpx.AsyncClient`` for calls on one event loop; never closed by us."""
 
     temperature: float | None = None
     """0 to 2."""
@@ -106,22 +81,16 @@ class ChatSettings(BaseChatModel):
     send_reasoning: SendReasoning = True
     """Whether reasoning and its seal go back with their messages: always, only with those that
     call tools (``"tool_calls"``), or never. Summary models need it inside a tool loop."""
+    check_parameters: bool = True
+    """Whether a parameter that a known model is said to refuse is a ``ValueError`` before anything
+    is sent, and one that it ignores a warning; may be given with a call, too."""
     extra_body: JSON | None = None
-    """Fields merged over the request, for what is newer than this library."""
+    """Fields merged over the request, for what is newer than this library; never checked."""
     model_kwargs: JSON = Field(default_factory=dict)
     """More wire fields, by convention; those of a call win over them."""
 
-    _client: tuple[Any, Client] | None = PrivateAttr(default=None)
-    _async_client: tuple[Any, AsyncClient] | None = PrivateAttr(default=None)
-
     @model_validator(mode="after")
     def _check_doubao_settings(self) -> Self:
-        known = gateway(self.provider)
-        if self.api_key is None:
-            for variable in known.key_env:
-                if key := os.environ.get(variable):
-                    self.api_key = SecretStr(key)
-                    break
         if self.max_tokens is not None and self.max_completion_tokens is not None:
             raise ValueError("max_tokens and max_completion_tokens exclude each other: pass one")
         return self
@@ -186,60 +155,6 @@ class ChatSettings(BaseChatModel):
         if extra:
             options["extra_body"] = extra
         return _plain(options)
-
-    def _connection(self, http_client: Any) -> JSON:
-        return {
-            "provider": self.provider,
-            "api_key": self.api_key,
-            "base_url": self.base_url,
-            "timeout": self.timeout,
-            "max_retries": self.max_retries,
-            "default_headers": self.default_headers,
-            "http_client": http_client,
-        }
-
-    def _blocking(self) -> Client:
-        # Made when first needed, and again after a field was changed or a copy was updated.
-        connection = self._connection(self.http_client)
-        if (made := self._client) is None or made[0] != connection:
-            made = self._client = (connection, Client(**connection))
-        return made[1]
-
-    def _awaiting(self) -> AsyncClient:
-        connection = self._connection(self.http_async_client)
-        if (made := self._async_client) is None or made[0] != connection:
-            made = self._async_client = (connection, AsyncClient(**connection))
-        return made[1]
-
-    def close(self) -> None:
-        """Close the connections of blocking calls; the next call opens new ones."""
-        if self._client is not None:
-            self._client[1].close()
-
-    async def aclose(self) -> None:
-        """Close the running event loop's connections; the next call opens new ones."""
-        if self._async_client is not None:
-            await self._async_client[1].aclose()
-
-    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
-        memo = {} if memo is None else memo
-        for shared in (self.http_client, self.http_async_client):
-            memo[id(shared)] = shared
-        return super().__deepcopy__(memo)
-
-    def __getstate__(self) -> dict[Any, Any]:
-        if self.http_client is not None or self.http_async_client is not None:
-            raise TypeError(
-                f"a {type(self).__name__} with an injected http client cannot be pickled: make it "
-                "without one, or make it again in the other process"
-            )
-        state = super().__getstate__()
-        fields = dict(state["__dict__"])
-        if not callable(fields["api_key"]):
-            # A pickle is a file that travels; the copy takes the key from its own environment.
-            fields["api_key"] = None
-        private = dict.fromkeys(state["__pydantic_private__"] or ())
-        return {**state, "__dict__": fields, "__pydantic_private__": private}
 
 
 _EXCLUSIVE = (("max_tokens", "max_completion_tokens"), ("max_completion_tokens", "max_tokens"))

@@ -14,15 +14,15 @@ from abc import abstractmethod
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import aclosing, closing, contextmanager
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, Self, TypeAlias
 
 from langchain_core.callbacks import adispatch_custom_event, dispatch_custom_event
 from langchain_core.tools import BaseTool, BaseToolkit, ToolException
-from pydantic import ConfigDict, Field, PrivateAttr
+from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 
 from doubao_core import DoubaoError, studio
 from doubao_core.studio import Arguments, ImageResult, Progress, VideoResult
-from langchain_doubao.connection import Connection
+from langchain_doubao.connection import Connection, Folder
 
 OnProgress: TypeAlias = Callable[[str, float], None]
 Content: TypeAlias = str | list[str | dict[str, Any]]
@@ -38,9 +38,9 @@ class _MediaTool(Connection, BaseTool):
 
     model_config = ConfigDict(extra="forbid")
 
-    output_dir: Path = Path("doubao_media")
+    output_dir: Folder = Path("doubao_media")
     """Folder for results; the model may name files in it as references."""
-    allowed_folders: Sequence[Path] = ()
+    allowed_folders: Sequence[Folder] = ()
     """Further folders from which the model may name files; none by default."""
     fixed: Mapping[str, Any] = Field(default_factory=dict)
     """Arguments that you decide: the model neither sees nor sets them. ``{"watermark": False}``
@@ -56,16 +56,13 @@ class _MediaTool(Connection, BaseTool):
 
     arguments: ClassVar[type[Arguments]]
 
-    _studio: studio.Studio = PrivateAttr()
-    _async_studio: studio.AsyncStudio = PrivateAttr()
     _allowance: studio.Allowance = PrivateAttr()
 
     def model_post_init(self, context: Any, /) -> None:
-        """Prepare the schema and the studios; no I/O."""
+        """Prepare the schema; no I/O."""
         super().model_post_init(context)
         self.args_schema = self._schema()
         self._allowance = studio.Allowance(self.max_jobs)
-        self._open_studios()
 
     def __getstate__(self) -> dict[Any, Any]:
         # A schema without the fixed arguments is a class of this process only.
@@ -76,22 +73,20 @@ class _MediaTool(Connection, BaseTool):
         super().__setstate__(state)
         self.args_schema = self._schema()
 
-    def sharing(self, connection: Connection) -> Any:
-        """Use the clients of *connection* from now on, and give this object back."""
-        super().sharing(connection)
-        self._open_studios()
-        return self
+    @property
+    def _studio(self) -> studio.Studio:
+        # Made anew each time: a field may have been changed, here or in an updated copy.
+        return studio.Studio(self._blocking(), self._desk(), self._allowance)
 
-    def _open_studios(self) -> None:
-        desk = self._desk()
-        self._studio = studio.Studio(self._client, desk, self._allowance)
-        self._async_studio = studio.AsyncStudio(self._async_client, desk, self._allowance)
+    @property
+    def _async_studio(self) -> studio.AsyncStudio:
+        return studio.AsyncStudio(self._awaiting(), self._desk(), self._allowance)
 
     def _schema(self) -> type[Arguments]:
         return studio.without(self.arguments, studio.settled(self.arguments, self.fixed))
 
     def _desk(self) -> studio.Desk:
-        return studio.Desk(output_dir=self.output_dir)
+        return studio.Desk(output_dir=Path(self.output_dir))
 
     def _wanted(self, values: Sequence[Any], given: Mapping[str, Any]) -> Any:
         # LangChain passes a bare string as the only positional argument.
@@ -100,7 +95,9 @@ class _MediaTool(Connection, BaseTool):
 
     def _references(self, *, assets: bool = False) -> studio.References:
         return studio.References(
-            output_dir=self.output_dir, allowed_folders=self.allowed_folders, assets=assets
+            output_dir=Path(self.output_dir),
+            allowed_folders=[Path(folder) for folder in self.allowed_folders],
+            assets=assets,
         )
 
     @abstractmethod
@@ -240,7 +237,7 @@ class SeedanceVideoTool(_MediaTool):
 
     def _desk(self) -> studio.Desk:
         return studio.Desk(
-            output_dir=self.output_dir,
+            output_dir=Path(self.output_dir),
             poll_interval=self.poll_interval,
             wait_timeout=self.wait_timeout,
         )
@@ -324,20 +321,19 @@ class DoubaoToolkit(Connection, BaseToolkit):
     """Model of ``generate_image``."""
     video_model: str = studio.VIDEO_MODEL
     """Model of ``generate_video``."""
-    output_dir: Path = Path("doubao_media")
+    output_dir: Folder = Path("doubao_media")
     """Folder for results, the same for all three."""
-    allowed_folders: Sequence[Path] = ()
+    allowed_folders: Sequence[Folder] = ()
     """Further folders from which the model may name files."""
     image_options: Mapping[str, Any] = Field(default_factory=dict)
     """More arguments for :class:`SeedreamImageTool`."""
     video_options: Mapping[str, Any] = Field(default_factory=dict)
     """More arguments for :class:`SeedanceVideoTool`."""
 
-    _tools: list[BaseTool] = PrivateAttr()
+    _tools: list[_MediaTool] = PrivateAttr()
 
-    def model_post_init(self, context: Any, /) -> None:
-        """Make the tools; no I/O."""
-        super().model_post_init(context)
+    @model_validator(mode="after")
+    def _make_tools(self) -> Self:
         connection = {name: getattr(self, name) for name in Connection.model_fields}
         places = {"output_dir": self.output_dir, "allowed_folders": self.allowed_folders}
         shared = {**connection, **places}
@@ -347,6 +343,12 @@ class DoubaoToolkit(Connection, BaseToolkit):
             SeedanceTaskTool(**shared),
         ]
         self._tools = [tool.sharing(self) for tool in made]
+        return self
+
+    def __setstate__(self, state: dict[Any, Any]) -> None:
+        super().__setstate__(state)
+        for tool in self._tools:
+            tool.sharing(self)
 
     def get_tools(self) -> list[BaseTool]:
         """Give the three tools; always the same objects, so that their limits hold."""

@@ -1,24 +1,26 @@
-"""Every failure is the core's error and LangChain's at once, and middleware acts on it."""
+"""Every failure is the core's error and LangChain's at once, and says what is known of it."""
 
 from __future__ import annotations
 
 import inspect
 import pickle
+import socket
 import time
-from typing import TYPE_CHECKING, Any
+import traceback
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 from langchain_core import exceptions as chain
 from langchain_core.callbacks import BaseCallbackHandler
 
 from doubao_core import errors as core
-from langchain_doubao import errors
+from langchain_doubao import ChatDoubao, errors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from doubao_emulator import Emulator
-    from langchain_doubao import ChatDoubao
 
 CORE = [
     kind
@@ -48,82 +50,274 @@ def test_an_error_without_an_answer_shows_no_response() -> None:
     assert not hasattr(errors.both(core.ConnectionFailed("no route")), "response")
 
 
-def body(code: str, message: str = "No.") -> dict[str, Any]:
-    return {"error": {"code": code, "message": message, "param": "", "type": "x"}}
+PROMPT = "What does the heron say?"
+KEY = "sk-7f6e5d4c3b2a1908"
+WAYS = ("invoke", "stream", "ainvoke", "astream")
+
+
+async def asked(model: ChatDoubao, way: str, prompt: str = PROMPT) -> None:
+    """Use a model in one of four ways, to the end."""
+    if way == "invoke":
+        model.invoke(prompt)
+    elif way == "stream":
+        list(model.stream(prompt))
+    elif way == "ainvoke":
+        await model.ainvoke(prompt)
+    else:
+        [_ async for _ in model.astream(prompt)]
+
+
+class Failure(NamedTuple):
+    """A way to fail, and what it is raised as.
+
+    The cause is a fault with its parameters, an answer's body, or fields of the model.
+    """
+
+    theirs: type[chain.ModelError]
+    ours: type[core.DoubaoError]
+    retryable: bool
+    status: int | None = None
+    code: str | None = None
+    param: str | None = None
+    fault: dict[str, Any] = {}  # noqa: RUF012 - never changed
+    error: dict[str, Any] | None = None
+    body: dict[str, Any] | None = None
+    model: dict[str, Any] = {}  # noqa: RUF012 - never changed
+
+    @contextmanager
+    def caused(self, emulator: Emulator) -> Iterator[None]:
+        body = {"error": {"message": "No.", **self.error}} if self.error else self.body
+        if body:
+            emulator.answer(body=body)
+        with emulator.fault(**self.fault) if self.fault else nullcontext():
+            yield
 
 
 OVERFLOW = "Total tokens of image and text exceed max message tokens"
-# fault or body, LangChain's class, the core's class, whether a retry may help
-FAILURES: dict[str, tuple[Any, type, type, bool]] = {
-    "rate_limit": ("rate_limit", chain.ModelRateLimitError, core.RateLimited, True),
-    "quota": ("quota", chain.ModelRateLimitError, core.QuotaExceeded, False),
-    "server_error": ("server_error", chain.ModelAPIError, core.ServerError, True),
-    "model_not_open": (
-        "model_not_open",
+FAILURES = {
+    "wrong key": Failure(
+        chain.ModelAuthenticationError,
+        core.AuthenticationError,
+        False,
+        401,
+        "AuthenticationError",
+        model={"api_key": "None"},
+    ),
+    "overdue": Failure(
+        chain.ModelPermissionDeniedError,
+        core.InsufficientCredits,
+        False,
+        200,
+        "AccountOverdueError",
+        error={"code": "AccountOverdueError"},
+    ),
+    "forbidden": Failure(
         chain.ModelPermissionDeniedError,
         core.PermissionDenied,
         False,
+        403,
+        fault={"name": "server_error", "status": 403},
     ),
-    "reset_before_answer": (
-        "reset_before_answer",
-        chain.ModelConnectionError,
-        core.DoubaoError,
-        True,
-    ),
-    "malformed_json": ("malformed_json", chain.ModelAPIError, core.Malformed, True),
-    "overflow by code": (
-        body("OutofContextError"),
-        chain.ContextOverflowError,
-        core.ContextOverflow,
+    "model not open": Failure(
+        chain.ModelPermissionDeniedError,
+        core.PermissionDenied,
         False,
+        404,
+        "ModelNotOpen",
+        fault={"name": "model_not_open"},
     ),
-    "overflow by text": (
-        body("InvalidParameter", OVERFLOW),
-        chain.ContextOverflowError,
-        core.ContextOverflow,
+    "wrong value": Failure(
+        chain.ModelInvalidRequestError,
+        core.InvalidRequest,
         False,
+        400,
+        "InvalidParameter",
+        "temperature",
+        model={"extra_body": {"temperature": 3}},
     ),
-    "refused content": (
-        body("InputTextSensitiveContentDetected"),
+    "unprocessable": Failure(
+        chain.ModelInvalidRequestError,
+        core.InvalidRequest,
+        False,
+        422,
+        fault={"name": "server_error", "status": 422},
+    ),
+    "refused content": Failure(
         chain.ModelInvalidRequestError,
         core.ContentRejected,
         False,
+        200,
+        "InputTextSensitiveContentDetected",
+        error={"code": "InputTextSensitiveContentDetected"},
     ),
-    "no choices": ({"choices": []}, chain.ModelAPIError, core.Malformed, True),
+    "overflow by code": Failure(
+        chain.ContextOverflowError,
+        core.ContextOverflow,
+        False,
+        200,
+        "OutofContextError",
+        error={"code": "OutofContextError"},
+    ),
+    "overflow by text": Failure(
+        chain.ContextOverflowError,
+        core.ContextOverflow,
+        False,
+        200,
+        "InvalidParameter",
+        "messages",
+        error={"code": "InvalidParameter", "message": OVERFLOW, "param": "messages"},
+    ),
+    "no such model": Failure(
+        chain.ModelNotFoundError,
+        core.NotFound,
+        False,
+        404,
+        "InvalidEndpointOrModel.NotFound",
+        model={"model": "doubao-nope"},
+    ),
+    **{
+        code: Failure(
+            chain.ModelRateLimitError,
+            core.RateLimited,
+            True,
+            429,
+            code,
+            fault={"name": "rate_limit", "code": code},
+        )
+        for code in ("RateLimitExceeded.EndpointTPMExceeded", "ServerOverloaded")
+    },
+    **{
+        code: Failure(
+            chain.ModelRateLimitError,
+            core.QuotaExceeded,
+            False,
+            429,
+            code,
+            fault={"name": "quota", "code": code},
+        )
+        for code in ("SetLimitExceeded", "AccountQuotaExceeded", "QuotaExceeded")
+    },
+    "server error": Failure(
+        chain.ModelAPIError,
+        core.ServerError,
+        True,
+        500,
+        "InternalServiceError",
+        fault={"name": "server_error"},
+    ),
+    "bad gateway": Failure(
+        chain.ModelAPIError,
+        core.ServerError,
+        True,
+        502,
+        fault={"name": "server_error", "status": 502},
+    ),
+    "broken JSON": Failure(
+        chain.ModelAPIError, core.Malformed, True, fault={"name": "malformed_json"}
+    ),
+    "no choices": Failure(chain.ModelAPIError, core.Malformed, True, body={"choices": []}),
+    "reset": Failure(
+        chain.ModelConnectionError,
+        core.ConnectionLost,
+        True,
+        fault={"name": "reset_before_answer"},
+    ),
+    "no byte": Failure(
+        chain.ModelTimeoutError,
+        core.Timeout,
+        True,
+        fault={"name": "stall"},
+        model={"timeout": 0.05},
+    ),
 }
+IN_A_STREAM = {
+    "server error": Failure(
+        chain.ModelAPIError,
+        core.ServerError,
+        True,
+        code="InternalServiceError",
+        fault={"name": "error_mid_stream", "after_events": 2},
+    ),
+    "refused content": Failure(
+        chain.ModelInvalidRequestError,
+        core.ContentRejected,
+        False,
+        code="OutputTextSensitiveContentDetected",
+        fault={
+            "name": "error_mid_stream",
+            "after_events": 2,
+            "code": "OutputTextSensitiveContentDetected",
+        },
+    ),
+    "reset": Failure(
+        chain.ModelConnectionError,
+        core.Truncated,
+        True,
+        fault={"name": "reset_mid_stream", "after_events": 2},
+    ),
+    "no end marker": Failure(
+        chain.ModelConnectionError,
+        core.Truncated,
+        True,
+        fault={"name": "truncated_stream", "after_events": 2},
+    ),
+    "no byte": Failure(
+        chain.ModelTimeoutError,
+        core.Timeout,
+        True,
+        fault={"name": "stall", "after_events": 2},
+        model={"timeout": 0.05},
+    ),
+}
+EVERY = [
+    *((f"{name}, {way}", failure, way) for name, failure in FAILURES.items() for way in WAYS),
+    *(
+        (f"{name} in a stream, {way}", failure, way)
+        for name, failure in IN_A_STREAM.items()
+        for way in ("stream", "astream")
+    ),
+]
 
 
-def failing(emulator: Emulator, failure: Any) -> Any:
-    from contextlib import nullcontext
-
-    if isinstance(failure, str):
-        return emulator.fault(failure)
-    emulator.answer(body=failure, times=4)
-    return nullcontext()
-
-
-@pytest.mark.parametrize("name", FAILURES)
-async def test_a_failure_is_raised_as_both(
-    name: str, emulator: Emulator, chat: Callable[..., ChatDoubao]
+@pytest.mark.parametrize(
+    ("failure", "way"), [each[1:] for each in EVERY], ids=[each[0] for each in EVERY]
+)
+async def test_a_failure_is_raised_as_both_and_says_what_is_known(
+    failure: Failure, way: str, emulator: Emulator, chat: Callable[..., ChatDoubao]
 ) -> None:
-    failure, theirs, ours, retryable = FAILURES[name]
-    model = chat()
-    with failing(emulator, failure):
-        raised = []
-        for call in (lambda: model.invoke("Hi"), lambda: list(model.stream("Hi"))):
-            with pytest.raises(theirs) as caught:
-                call()
-            raised.append(caught.value)
-        with pytest.raises(theirs) as caught:
-            await model.ainvoke("Hi")
-        raised.append(caught.value)
-        with pytest.raises(theirs) as caught:
-            [_ async for _ in model.astream("Hi")]
-        raised.append(caught.value)
-    for error in raised:
-        assert isinstance(error, ours)
-        assert error.is_retryable is retryable
-        assert "test-key" not in repr(vars(error)) + str(error)
+    """The row of langchain.md 12, and no text of it shows the key or the prompt."""
+    model = chat(**{"api_key": KEY, **failure.model})
+    with failure.caused(emulator), pytest.raises(failure.theirs) as caught:
+        await asked(model, way)
+    error = caught.value
+    assert isinstance(error, failure.ours)
+    assert error.is_retryable is failure.retryable
+    assert error.gateway == "ark"
+    assert (error.code, error.param) == (failure.code, failure.param)
+    if failure.code is not None:
+        assert error.request_id
+    if failure.status is not None:
+        assert error.response.status_code == error.status_code == failure.status
+        assert error.response.json() == {"error": error.body}
+        assert error.response.headers["x-request-id"] == error.request_id
+    shown = f"{error} {vars(error)} {error!r} {traceback.format_exception(error)}"
+    assert KEY not in shown
+    assert PROMPT not in shown
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_service_that_is_not_there_is_a_connection_error(way: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    model = ChatDoubao(model="ep-1", api_key=KEY, base_url=f"http://127.0.0.1:{port}/api/v3")
+    model.max_retries = 0
+    with pytest.raises(chain.ModelConnectionError) as caught:
+        await asked(model, way)
+    assert isinstance(caught.value, core.ConnectionFailed)
+    assert caught.value.is_retryable
+    assert (caught.value.status_code, caught.value.request_id) == (None, None)
+    assert not hasattr(caught.value, "response")
+    assert KEY not in f"{vars(caught.value)} {traceback.format_exception(caught.value)}"
 
 
 def test_a_limit_above_the_models_own_is_no_overflow(chat: Callable[..., ChatDoubao]) -> None:
@@ -134,18 +328,14 @@ def test_a_limit_above_the_models_own_is_no_overflow(chat: Callable[..., ChatDou
     assert caught.value.param == "max_tokens"
 
 
-def test_a_wrong_key_a_missing_model_and_a_missing_key(
+def test_a_missing_key_is_an_error_before_anything_is_sent(
     emulator: Emulator, chat: Callable[..., ChatDoubao]
 ) -> None:
-    with pytest.raises(chain.ModelNotFoundError) as caught:
-        chat(model="doubao-nope").invoke("Hi")
-    assert caught.value.status_code == 404
-    assert caught.value.code == "InvalidEndpointOrModel.NotFound"
-    assert caught.value.request_id
     with pytest.raises(ValueError, match=r'ARK_API_KEY.*provider="emulator"'):
         chat(api_key=None).invoke("Hi")
     with pytest.raises(errors.ConfigError, match="header"):
         chat(api_key=" ").invoke("Hi")
+    assert emulator.requests == []
 
 
 @pytest.mark.parametrize("fault", ["reset_mid_stream", "truncated_stream", "error_mid_stream"])
@@ -197,82 +387,6 @@ def test_failures_are_traced_with_what_the_service_said(
     assert metadata["status_code"] == 429
     assert metadata["request_id"] == caught.value.request_id
     assert metadata["body"]["error"]["code"] == caught.value.code
-
-
-def test_retry_middleware_repeats_what_may_help_only(
-    emulator: Emulator, chat: Callable[..., ChatDoubao]
-) -> None:
-    from langchain.agents import create_agent
-    from langchain.agents.middleware import ModelRetryMiddleware
-
-    retry = ModelRetryMiddleware(max_retries=2, initial_delay=0.0, jitter=False, on_failure="error")
-    agent = create_agent(chat(), [], middleware=[retry])
-    question = {"messages": [("user", "Hello")]}
-    with emulator.fault("server_error", times=2):
-        assert agent.invoke(question)["messages"][-1].text
-    assert len(emulator.requests) == 3
-    with emulator.fault("quota"), pytest.raises(chain.ModelRateLimitError):
-        agent.invoke(question)
-    assert len(emulator.requests) == 4
-
-
-def test_fallbacks_and_retries_of_runnables_see_the_classes(
-    emulator: Emulator, chat: Callable[..., ChatDoubao]
-) -> None:
-    """``with_fallbacks`` and ``with_retry`` are told LangChain's classes or the core's."""
-    limited, spare = chat(), chat(model="doubao-seed-2-1-pro-260915")
-    with emulator.fault("rate_limit", times=1):
-        safe = limited.with_fallbacks([spare], exceptions_to_handle=(chain.ModelRateLimitError,))
-        message = safe.invoke("Hello")
-    assert message.response_metadata["model_name"] == "doubao-seed-2-1-pro-260915"
-    with emulator.fault("rate_limit", times=1):
-        again = limited.with_retry(
-            retry_if_exception_type=(core.RateLimited,),
-            wait_exponential_jitter=False,
-            stop_after_attempt=2,
-        )
-        assert again.invoke("Hello").text
-
-
-def test_a_summary_that_overflows_is_asked_for_again(
-    emulator: Emulator, chat: Callable[..., ChatDoubao]
-) -> None:
-    """Summarization recognizes the class, and asks with fewer messages."""
-    from langchain.agents import create_agent
-    from langchain.agents.middleware import SummarizationMiddleware
-
-    middle = SummarizationMiddleware(chat(), trigger=("messages", 5), keep=("messages", 1))
-    emulator.answer(body=body("OutofContextError"))
-    emulator.answer("They greeted each other.")
-    emulator.answer("Bye.")
-    history = [
-        ("user", "Hello"),
-        ("ai", "Hello!"),
-        ("user", "Well?"),
-        ("ai", "Well."),
-        ("user", "Bye"),
-    ]
-    state = create_agent(chat(), [], middleware=[middle]).invoke({"messages": history})
-    assert state["messages"][-1].text == "Bye."
-    assert "They greeted each other." in str(emulator.requests[-1].body["messages"])
-    assert len(emulator.requests) == 3
-
-
-def test_summarization_trusts_the_reported_tokens(
-    emulator: Emulator, chat: Callable[..., ChatDoubao]
-) -> None:
-    """It does so only if ``model_provider`` of the message is ``ls_provider`` of the model."""
-    from langchain.agents import create_agent
-    from langchain.agents.middleware import SummarizationMiddleware
-
-    middle = SummarizationMiddleware(chat(), trigger=("tokens", 4000), keep=("messages", 1))
-    emulator.answer("Hello!", usage={"prompt_tokens": 5000, "total_tokens": 5010})
-    greeting = chat().invoke("Hello")
-    emulator.answer("They greeted each other.")
-    emulator.answer("Bye.")
-    history = [("user", "Hello"), greeting, ("user", "Bye")]
-    create_agent(chat(), [], middleware=[middle]).invoke({"messages": history})
-    assert "They greeted each other." in str(emulator.requests[-1].body["messages"])
 
 
 def test_the_models_own_retries_honour_retry_after(

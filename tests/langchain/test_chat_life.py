@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 import json
 import pickle
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
@@ -17,8 +15,9 @@ import pytest
 from langchain_core.caches import InMemoryCache
 from langchain_core.load import dumpd, dumps, load
 from langchain_core.rate_limiters import InMemoryRateLimiter
-from pydantic import SecretStr, ValidationError
+from pydantic import ValidationError
 
+from doubao_core import ConnectionFailed
 from langchain_doubao import ChatDoubao, DoubaoEmbeddings, SeedreamImageTool
 
 if TYPE_CHECKING:
@@ -149,46 +148,6 @@ def test_dumped_and_loaded(secretive: ChatDoubao, emulator: Emulator) -> None:
     assert keys(emulator) == ["Bearer new-key"]
 
 
-def test_pickled_after_use(
-    secretive: ChatDoubao, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A pickle travels, so the key does not; the copy takes its environment's."""
-    secretive.invoke("Hi")
-    # Made here.
-    copied = pickle.loads(pickle.dumps(secretive))  # noqa: S301
-    assert copied._identifying_params == secretive._identifying_params
-    monkeypatch.setenv("ARK_API_KEY", "of-the-other-process")
-    assert copied.invoke("Hi").text
-    assert asyncio.run(copied.ainvoke("Hi")).text
-    assert keys(emulator)[1:] == ["Bearer of-the-other-process"] * 2
-
-
-def test_copied_after_use(secretive: ChatDoubao, emulator: Emulator) -> None:
-    secretive.invoke("Hi")
-    asyncio.run(secretive.ainvoke("Hi"))
-    assert copy.deepcopy(secretive).invoke("Hi").text
-    assert copy.copy(secretive).invoke("Hi").text
-    rekeyed = secretive.model_copy(update={"api_key": SecretStr("other")})
-    assert rekeyed.invoke("Hi").text
-    assert keys(emulator) == [*([f"Bearer {KEY}"] * 4), "Bearer other"]
-
-
-def test_an_injected_client_is_used_and_left_open(
-    emulator: Emulator, chat: Callable[..., ChatDoubao]
-) -> None:
-    seen = []
-    hooks = {"request": [lambda request: seen.append(request.url.path)]}
-    with httpx.Client(event_hooks=hooks) as client:
-        model = chat(http_client=client)
-        model.invoke("Hi")
-        model.close()
-        copy.deepcopy(model).invoke("Hi")
-        assert not client.is_closed
-        with pytest.raises(TypeError, match="http client"):
-            pickle.dumps(model)
-    assert seen == ["/api/v3/chat/completions"] * 2
-
-
 async def test_an_injected_async_client_is_used_and_left_open(
     emulator: Emulator, chat: Callable[..., ChatDoubao]
 ) -> None:
@@ -229,100 +188,120 @@ def test_thirty_two_threads_on_one_object(
     assert [f"{number + 1}" in answer for number, answer in enumerate(answers)] == [True] * 32
 
 
-def endless() -> Iterator[dict[str, Any]]:
-    for _ in range(10_000):
-        yield {"choices": [{"index": 0, "delta": {"content": "more "}}]}
-
-
-def wait_until(condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + 5
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.005)
-    return condition()
-
-
-@pytest.fixture
-def alone() -> Iterator[Emulator]:
-    """A server whose connections are this test's only, in the middle of a long answer."""
-    from doubao_emulator import Emulator
-
-    with Emulator() as emulator:
-        emulator.answer(events=list(endless()), interval=0.01)
-        yield emulator
-
-
-def asking(emulator: Emulator) -> ChatDoubao:
-    return ChatDoubao(model="doubao-seed-2-0-lite-260428", base_url=emulator.base_url, api_key="k")
-
-
-def test_leaving_a_stream_closes_its_connection(alone: Emulator) -> None:
-    for _ in asking(alone).stream("Go"):
-        assert alone.connections == 1
-        break
-    assert wait_until(lambda: alone.connections == 0)
-
-
-async def test_cancelling_a_task_closes_its_connection(alone: Emulator) -> None:
-    begun = asyncio.Event()
-
-    async def read() -> None:
-        async for _ in asking(alone).astream("Go"):
-            begun.set()
-
-    task = asyncio.create_task(read())
-    await begun.wait()
-    assert alone.connections == 1
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert await asyncio.to_thread(wait_until, lambda: alone.connections == 0)
-
-
-async def test_closing_an_async_stream_closes_its_connection(alone: Emulator) -> None:
-    stream = asking(alone).astream("Go")
-    await anext(stream)
-    assert alone.connections == 1
-    await stream.aclose()
-    assert await asyncio.to_thread(wait_until, lambda: alone.connections == 0)
-
-
-DIFFERENT = [
+SPARE = "doubao-seed-2-1-pro-260915"
+TOOL = {"title": "look", "description": "Look.", "type": "object", "properties": {}}
+DIFFERENT: list[dict[str, Any]] = [
     {},
     {"temperature": 0.5},
+    {"max_tokens": 100},
+    {"stop": ["."], "thinking": "disabled"},
     {"thinking": "disabled"},
+    {"thinking": "enabled"},
     {"reasoning_effort": "low"},
     {"service_tier": "flex"},
     {"seed": 7},
     {"extra_body": {"user": "me"}},
+    {"extra_body": {"user": "you"}},
     {"model_kwargs": {"user": "you"}},
-    {"model": "doubao-seed-2-1-pro-260915"},
+    {"model": SPARE},
     {"send_reasoning": False},
+    {"provider": "byteplus"},
+    {"base_url": "other"},
 ]
 
 
-def test_cached_answers_are_those_of_the_same_settings(
-    emulator: Emulator, chat: Callable[..., ChatDoubao]
-) -> None:
+@pytest.fixture
+def cached(emulator: Emulator) -> tuple[InMemoryCache, Callable[..., ChatDoubao]]:
+    """Give a cache, and models that use it."""
     cache = InMemoryCache()
+    urls = {"other": emulator.base_url.replace("127.0.0.1", "localhost")}
+
+    def make(**fields: Any) -> ChatDoubao:
+        given = {"model": "doubao-seed-2-0-lite-260428", "api_key": KEY, **fields}
+        given["base_url"] = urls.get(given.get("base_url", ""), emulator.base_url)
+        return ChatDoubao(cache=cache, **given)
+
+    return cache, make
+
+
+def test_cached_answers_are_those_of_the_same_settings(
+    emulator: Emulator, cached: tuple[InMemoryCache, Callable[..., ChatDoubao]]
+) -> None:
+    """What cannot change the answer, the key above all, is no difference and in no cache key."""
+    cache, make = cached
     for fields in DIFFERENT:
-        chat(cache=cache, **fields).invoke("Hi")
+        make(**fields).invoke("Hi")
     assert len(emulator.requests) == len(DIFFERENT)
     for fields in DIFFERENT:
-        chat(cache=cache, **{**fields, "api_key": "another"}).invoke("Hi")
+        make(**fields, default_headers={"X-Trace": "header-secret"}).invoke("Hi")
+        make(**{**fields, "api_key": lambda: KEY}).invoke("Hi")
     assert len(emulator.requests) == len(DIFFERENT)
     strings = [llm for _, llm in cache._cache]
-    assert not [text for text in strings if "test-key" in text or "another" in text]
+    assert not [text for text in strings if KEY in text or "header-secret" in text]
 
 
-def test_a_rate_limiter_is_asked(emulator: Emulator, chat: Callable[..., ChatDoubao]) -> None:
-    limiter = InMemoryRateLimiter(
-        requests_per_second=20, check_every_n_seconds=0.005, max_bucket_size=1
-    )
+def test_cached_answers_are_those_of_the_same_environment(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = InMemoryCache()
+    for provider in ("ark", "byteplus", "ark"):
+        monkeypatch.setenv("DOUBAO_PROVIDER", provider)
+        monkeypatch.setenv("DOUBAO_BASE_URL", emulator.base_url)
+        ChatDoubao(model=SPARE, api_key=KEY, cache=cache).invoke("Hi")
+    monkeypatch.setenv("DOUBAO_BASE_URL", emulator.base_url.replace("127.0.0.1", "localhost"))
+    ChatDoubao(model=SPARE, api_key=KEY, cache=cache).invoke("Hi")
+    assert len(emulator.requests) == 3
+
+
+def test_cached_answers_are_those_of_the_same_call(
+    emulator: Emulator, cached: tuple[InMemoryCache, Callable[..., ChatDoubao]]
+) -> None:
+    _, make = cached
+    model = make()
+    calls = [
+        model,
+        model.bind_tools([TOOL]),
+        model.bind_tools([{**TOOL, "title": "listen"}]),
+        model.bind_tools([TOOL], tool_choice="none"),
+        model.bind(temperature=0.1),
+        model.bind(stop=["."], thinking="disabled"),
+        model.bind(thinking="disabled"),
+        model.bind(model=SPARE),
+        model.bind(send_reasoning=False),
+    ]
+    for call in [*calls, *calls]:
+        call.invoke("Hi")
+    assert len(emulator.requests) == len(calls)
+
+
+class Counting(InMemoryRateLimiter):
+    """A limiter that says how often it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__(requests_per_second=1000, check_every_n_seconds=0.001, max_bucket_size=9)
+        self.asked: list[str] = []
+
+    def acquire(self, *, blocking: bool = True) -> bool:
+        self.asked.append("sync")
+        return super().acquire(blocking=blocking)
+
+    async def aacquire(self, *, blocking: bool = True) -> bool:
+        self.asked.append("async")
+        return await super().aacquire(blocking=blocking)
+
+
+async def test_a_rate_limiter_is_asked_once_for_each_call(
+    emulator: Emulator, chat: Callable[..., ChatDoubao]
+) -> None:
+    limiter = Counting()
     model = chat(rate_limiter=limiter)
-    started = time.monotonic()
     model.invoke("Hi")
-    model.invoke("Hi")
-    assert time.monotonic() - started >= 0.05
+    list(model.stream("Hi"))
+    assert limiter.asked == ["sync"] * 2
+    await model.ainvoke("Hi")
+    [_ async for _ in model.astream("Hi")]
+    assert limiter.asked == ["sync"] * 2 + ["async"] * 2
+    assert len(emulator.requests) == 4
 
 
 @pytest.fixture
@@ -361,6 +340,23 @@ def test_the_environments_proxy_is_used(
     assert asyncio.run(model.ainvoke("Hi")).text == "Hi"
     assert asked == ["http://ark.test/api/v3/chat/completions"] * 2
     model.close()
+
+
+def test_no_proxy_excepts_hosts(
+    proxy: tuple[str, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address, asked = proxy
+    monkeypatch.setenv("HTTP_PROXY", address)
+    monkeypatch.setenv("NO_PROXY", "ark.test")
+
+    def nowhere(*_: Any, **__: Any) -> None:
+        raise OSError("no such host")
+
+    monkeypatch.setattr("socket.getaddrinfo", nowhere)
+    model = ChatDoubao(model="ep-1", api_key="k", base_url="http://ark.test/api/v3", max_retries=0)
+    with pytest.raises(ConnectionFailed, match="no such host"):
+        model.invoke("Hi")
+    assert asked == []
 
 
 @pytest.mark.parametrize("made", [ChatDoubao, DoubaoEmbeddings, SeedreamImageTool])

@@ -174,7 +174,6 @@ def test_the_key_is_sent_and_shown_nowhere(make, emulator, key):
     assert emulator.requests[0].headers["authorization"] == f"Bearer {KEY}"
     for shown in (repr(embeddings), str(embeddings.model_dump()), dumps(embeddings)):
         assert KEY not in shown
-    assert KEY.encode() not in pickle.dumps(embeddings)
 
 
 def test_a_copy_keeps_the_key_and_works_after_use(make, emulator):
@@ -188,6 +187,7 @@ def test_a_copy_keeps_the_key_and_works_after_use(make, emulator):
 
 def test_a_pickle_takes_the_key_from_the_environment(make, emulator, monkeypatch):
     copied = pickle.dumps(make(dimensions=1024))
+    assert KEY.encode() not in copied
     monkeypatch.setenv("ARK_API_KEY", "sk-other")
     twin = pickle.loads(copied)  # noqa: S301 - made here
     assert len(twin.embed_query("tea")) == 1024
