@@ -35,6 +35,29 @@ class ChatDoubao(ChatSettings):
         ``provider="byteplus"``). Without a key, ``provider="emulator"`` with the extra ``emulator``
         runs every example here on a local server.
 
+    Key init args — completion params:
+        model: str
+            Model id (``doubao-seed-…``) or endpoint id (``ep-…``); the only one that is required.
+        temperature, top_p: float | None
+            Sampling; 0 to 2, and 0 to 1.
+        max_tokens, max_completion_tokens: int | None
+            Most tokens of the answer alone, or with its reasoning; pass one of them.
+        thinking, reasoning_effort: str | None
+            ``"enabled"``, ``"disabled"`` or ``"auto"``; ``"minimal"`` to ``"max"``.
+        streaming, stream_usage: bool
+            Whether ``invoke`` streams, too; whether streams report usage (default True).
+        send_reasoning, check_parameters: bool
+            Whether reasoning goes back with its messages; whether what a known model refuses is an
+            error before it is sent (default True).
+        extra_body: dict
+            Fields of the request that have no name here; the fields' docstrings tell of the rest.
+
+    Key init args — client params:
+        api_key, base_url, provider: str | None
+            Default from the environment; ``api_key`` may be a callable.
+        timeout, max_retries: float | None, int | None
+            Seconds of silence (default 600); attempts beyond the first (default 2).
+
     Instantiate:
         .. code-block:: python
 
@@ -44,7 +67,6 @@ class ChatDoubao(ChatSettings):
                 model="doubao-seed-2-1-pro-260915",
                 temperature=0.5,
                 max_retries=2,
-                # provider="byteplus", api_key=..., base_url=..., timeout=...
             )
 
         Nothing is sent that was not set: the service's own defaults apply. Making one opens no
@@ -103,7 +125,8 @@ class ChatDoubao(ChatSettings):
             [block for block in answer.content_blocks if block["type"] == "reasoning"]
 
         Keep the messages as they are: their reasoning, and the seal that some models put on it,
-        go back with them (``send_reasoning``).
+        go back with them (``send_reasoning``). To have an answer continued, end with an
+        ``AIMessage``; ``additional_kwargs={"prefix": True}`` is for the model that wants it told.
 
     Images/Video:
         .. code-block:: python
@@ -166,8 +189,10 @@ class ChatDoubao(ChatSettings):
     ) -> JSON:
         send_reasoning = call.pop("send_reasoning", self.send_reasoning)
         stream_usage = call.pop("stream_usage", self.stream_usage)
+        check_parameters = call.pop("check_parameters", self.check_parameters)
         request = {"model": self.model, **self.request_options(stop, call)}
         request["messages"] = to_wire(messages, send_reasoning=send_reasoning)
+        request["check_parameters"] = check_parameters
         if stream and stream_usage:
             request.setdefault("stream_options", {"include_usage": True})
         elif not stream:
@@ -298,7 +323,8 @@ class ChatDoubao(ChatSettings):
             method: ``"function_calling"`` forces a tool call, which all models with tools can do;
                 ``"json_schema"`` is for the models whose profile says ``structured_output``;
                 ``"json_mode"`` needs the word "json" and the format in the prompt.
-            include_raw: Give ``{"raw", "parsed", "parsing_error"}`` and raise no parsing errors.
+            include_raw: Give ``{"raw", "parsed", "parsing_error"}`` and raise no parsing errors;
+                streams give ``raw`` in chunks and then the others.
             strict: Whether the service must follow the schema exactly. Default: not for
                 ``function_calling``; yes for ``json_schema`` with a class, as given with a dict.
             **kwargs: None are known.

@@ -1,4 +1,4 @@
-"""Content blocks to the wire's content parts (ark.md 4.2): standard, OpenAI's, Anthropic's, ours.
+"""Content blocks to the wire's content parts (ark.md 4.2): standard, old, other providers', ours.
 
 A block of a type that is not in the table below is an error that names it. ``extras`` of a block,
 and the options ``detail``, ``fps`` and ``image_pixel_limit`` on the block itself, go into the part.
@@ -6,6 +6,7 @@ and the options ``detail``, ``fps`` and ``image_pixel_limit`` on the block itsel
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable
 from typing import Any, TypeAlias
@@ -23,6 +24,8 @@ _AUDIO_FORMATS = {
     "x-m4a": "m4a",
     "mp4": "m4a",
 }
+# Extras of blocks that mean nothing here: other providers' caching, and what a file is called.
+_FOREIGN = frozenset({"cache_control", "filename"})
 _PDF = "application/pdf"
 _FILENAME = "document.pdf"
 """The service wants a name with inline files (ark.md 4.2); blocks need not have one."""
@@ -47,6 +50,24 @@ def part(block: str | JSON) -> JSON:
 
 def _text(block: JSON) -> JSON:
     return {"type": "text", "text": block.get("text") or ""}
+
+
+def _plain(block: JSON) -> JSON:
+    """A text file: its text, however it is given; the service takes no text file as such."""
+    if block.get("text") is not None:
+        return _text(block)
+    key, value, _ = _source({"mime_type": "text/plain", **block})
+    if key != "base64":
+        raise ValueError(
+            f"a {block['type']} block needs its text; the service fetches none by {key}"
+        )
+    return {"type": "text", "text": base64.b64decode(value.partition(",")[2]).decode()}
+
+
+def _found(block: JSON) -> JSON:
+    texts = [str(block[name]) for name in ("title", "source") if block.get(name)]
+    texts += [_text(inner)["text"] for inner in block.get("content") or ()]
+    return {"type": "text", "text": "\n".join(texts)}
 
 
 def _json(block: JSON) -> JSON:
@@ -85,11 +106,13 @@ def _audio(block: JSON) -> JSON:
 def _file(block: JSON) -> JSON:
     if isinstance(block.get("file"), dict):
         return _native(block)
+    source = block.get("source")
+    if isinstance(source, dict) and source.get("type") == "text":
+        return {"type": "text", "text": source.get("data") or ""}
     key, value, mime_type = _source(block)
     if mime_type and mime_type != _PDF:
         raise ValueError(f"files of type {mime_type!r} are not supported, only {_PDF}")
     options = _options(block)
-    options.pop("filename", None)
     if key == "file_id":
         return {"type": "file", "file": {"file_id": value, **options}}
     if key == "url":
@@ -119,18 +142,36 @@ def _native(block: JSON) -> JSON:
 
 def _source(block: JSON) -> tuple[str, str, str]:
     """Where the bytes are: ``url``, ``file_id`` or ``base64`` (a data URL), and their type."""
-    source = block.get("source")
+    kind, source = block.get("type"), block.get("source")
     if isinstance(source, dict):
         block = _of_anthropic(source)
-    mime_type = str(block.get("mime_type") or "").lower()
-    for key in ("url", "file_id"):
-        if value := block.get(key):
-            return key, str(value), mime_type
-    if not (data := block.get("base64")):
-        raise ValueError(f"a {block.get('type', 'media')} block needs url, base64 or file_id")
+    elif block.get("source_type"):
+        block = _of_before_v1(block)
+    mime_type, data = str(block.get("mime_type") or ""), block.get("base64")
+    url = str(block.get("url") or "")
+    if url.startswith("data:") and ";base64," in url:
+        head, _, data = url.partition(";base64,")
+        mime_type = head.removeprefix("data:")
+    elif url:
+        return "url", url, _bare(mime_type)
+    elif block.get("file_id"):
+        return "file_id", str(block["file_id"]), _bare(mime_type)
+    if not data:
+        raise ValueError(f"a content block of type {kind!r} needs url, base64 or file_id")
     if not mime_type:
-        raise ValueError(f"a {block.get('type', 'media')} block with base64 needs a mime_type")
+        raise ValueError(f"a content block of type {kind!r} with base64 needs a mime_type")
+    mime_type = _bare(mime_type)
     return "base64", f"data:{mime_type};base64,{data}", mime_type
+
+
+def _bare(mime_type: str) -> str:
+    """The service wants the type in lower case (ark.md 4.2), and no parameters."""
+    return mime_type.partition(";")[0].strip().lower()
+
+
+def _of_before_v1(block: JSON) -> JSON:
+    """Core rewrites these in requests, but not in what tokens are counted of."""
+    return {**block, "base64": block.get("data"), "file_id": block.get("id")}
 
 
 def _of_anthropic(source: JSON) -> JSON:
@@ -148,13 +189,17 @@ def _options(block: JSON) -> JSON:
     options = {name: block[name] for name in _OPTIONS if name in block}
     if isinstance(extras, dict):
         options |= extras
-    return {name: value for name, value in options.items() if value is not None}
+    return {
+        name: value for name, value in options.items() if value is not None and name not in _FOREIGN
+    }
 
 
 _PARTS: dict[str, Callable[[JSON], JSON]] = {
     "text": _text,
-    "text-plain": _text,
+    "text-plain": _plain,
+    "input_text": _text,
     "json": _json,
+    "search_result": _found,
     "image": _image,
     "video": _video,
     "audio": _audio,

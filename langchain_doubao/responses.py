@@ -16,7 +16,7 @@ from langchain_core.messages.ai import UsageMetadata
 from langchain_core.messages.tool import invalid_tool_call, tool_call
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
-from doubao_core import ChatCompletion, ToolCall, Usage
+from doubao_core import ChatCompletion, Usage
 from langchain_doubao.blocks import PROVIDER, REASONING, SEAL
 
 JSON: TypeAlias = dict[str, Any]
@@ -36,10 +36,12 @@ def message(completion: ChatCompletion) -> AIMessage:
     calls, broken = [], []
     for place, call in enumerate(completion.tool_calls):
         id_ = call.id or made_up_id(completion.id, place)
-        arguments = parsed_arguments(call)
+        arguments = parsed_arguments(call.arguments)
         if arguments is None:
             broken.append(
-                invalid_tool_call(name=call.name, args=call.arguments, id=id_, error=_NOT_AN_OBJECT)
+                invalid_tool_call(
+                    name=call.name, args=call.arguments.lstrip(), id=id_, error=_NOT_AN_OBJECT
+                )
             )
         else:
             calls.append(tool_call(name=call.name, args=arguments, id=id_))
@@ -49,23 +51,20 @@ def message(completion: ChatCompletion) -> AIMessage:
         tool_calls=calls,
         invalid_tool_calls=broken,
         usage_metadata=usage(completion.usage),
-        response_metadata={
-            **metadata(completion.raw),
-            **({"request_id": completion.request_id} if completion.request_id else {}),
-        },
+        response_metadata=metadata(completion.raw, completion.request_id),
     )
 
 
 _NOT_AN_OBJECT = "the arguments are not a JSON object"
 
 
-def parsed_arguments(call: ToolCall) -> JSON | None:
+def parsed_arguments(text: str) -> JSON | None:
     """Read a call's arguments; ``None`` if they are not a JSON object, ``{}`` if there are none."""
-    if not call.arguments.strip():
+    if not text.strip():
         return {}
     try:
-        arguments = json.loads(call.arguments, strict=False)
-    except ValueError:
+        arguments = json.loads(text, strict=False)
+    except (ValueError, RecursionError):
         return None
     return arguments if isinstance(arguments, dict) else None
 
@@ -91,7 +90,7 @@ def usage(counted: Usage | None) -> UsageMetadata | None:
     return converted
 
 
-def metadata(raw: Mapping[str, Any]) -> JSON:
+def metadata(raw: Mapping[str, Any], request_id: str | None) -> JSON:
     """``response_metadata`` of an answer, or of the event that ends one."""
     choices = raw.get("choices") or [{}]
     found = {
@@ -103,6 +102,7 @@ def metadata(raw: Mapping[str, Any]) -> JSON:
         "service_status": raw.get("service_status"),
         "moderation_hit_type": choices[0].get("moderation_hit_type"),
         "logprobs": choices[0].get("logprobs"),
+        "request_id": request_id,
     }
     named = {name: value for name, value in found.items() if value}
     return {"model_provider": PROVIDER, **named}

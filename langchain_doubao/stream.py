@@ -2,23 +2,22 @@
 
 Three consumers add up the same chunks: ``+``, content blocks (v1) and protocol events (v3). They
 concatenate equal strings and add equal numbers, so whatever describes the whole answer (usage,
-model, finish reason) is said once, by the last chunk; and ids, names and indices of tool calls are
-made plain, whatever dialect they came in (ark.md 4.4).
+model, finish reason) is said once, by the last chunk; and tool calls are made plain, whatever
+dialect they came in (``fragments``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from langchain_core.messages import AIMessageChunk
-from langchain_core.messages.tool import ToolCallChunk, tool_call_chunk
+from langchain_core.messages.tool import ToolCallChunk
 from langchain_core.outputs import ChatGenerationChunk
 
 from doubao_core import ChatDelta, Usage
 from langchain_doubao.blocks import PROVIDER, REASONING, SEAL
-from langchain_doubao.responses import fragment_chunk, made_up_id, metadata, text_chunk, usage
+from langchain_doubao.fragments import Calls
+from langchain_doubao.responses import fragment_chunk, metadata, text_chunk, usage
 
 JSON: TypeAlias = dict[str, Any]
 
@@ -27,9 +26,10 @@ class ChunkStream:
     """Turns the events of one answer into chunks: ``feed`` each, then ``close`` once."""
 
     def __init__(self) -> None:
-        self._calls = _Calls()
+        self._calls = Calls()
         self._usage: JSON | None = None
         self._ending: JSON | None = None
+        self._request_id: str | None = None
         self._latest: JSON = {}
         self._logprobs: list[JSON] = []
         self._seal = ""
@@ -41,7 +41,7 @@ class ChunkStream:
             self._usage = delta.usage
         self._latest = raw = delta.raw
         if delta.finish_reason and self._ending is None:
-            self._ending = raw
+            self._ending, self._request_id = raw, delta.request_id
         if "logprobs" in (choice := raw["choices"][0] if raw.get("choices") else raw):
             self._logprobs += (choice["logprobs"] or {}).get("content") or ()
         if delta.tool_calls or delta.encrypted_content:
@@ -51,8 +51,8 @@ class ChunkStream:
         return text_chunk(delta.content) if delta.content else None
 
     def close(self) -> list[ChatGenerationChunk]:
-        """Give the last chunks: ids that never came, then what describes the whole answer."""
-        described = metadata(self._ending or self._latest)
+        """Give the last chunks: what calls still lack, then what describes the whole answer."""
+        described = metadata(self._ending or self._latest, self._request_id)
         if self._logprobs:
             described["logprobs"] = {"content": self._logprobs}
         last = AIMessageChunk(
@@ -62,7 +62,7 @@ class ChunkStream:
             chunk_position="last",
         )
         chunks = [ChatGenerationChunk(message=last)]
-        if missing := self._calls.missing_ids(described.get("id") or ""):
+        if missing := self._calls.endings(described.get("id") or ""):
             chunks.insert(0, _chunk("", {}, missing))
         return chunks
 
@@ -95,58 +95,3 @@ def _chunk(content: str, kwargs: JSON, fragments: list[ToolCallChunk]) -> ChatGe
             response_metadata={"model_provider": PROVIDER},
         )
     )
-
-
-@dataclass(slots=True)
-class _Call:
-    """What has been told of one call so far."""
-
-    index: int
-    id: str | None = None
-    name: str | None = None
-
-
-class _Calls:
-    """Gives each fragment the index of its call, and tells ids and names only once."""
-
-    def __init__(self) -> None:
-        self._all: list[_Call] = []
-        self._at: dict[int, _Call] = {}
-
-    def place(self, fragment: Mapping[str, Any]) -> ToolCallChunk:
-        """Convert a fragment; empty ids and names are none, repeated ones were told."""
-        function = fragment.get("function") or {}
-        id_, name = fragment.get("id") or None, function.get("name") or None
-        call = self._call(fragment.get("index"), id_, name)
-        told_id = id_ if call.id is None else None
-        told_name = name if call.name is None else None
-        call.id, call.name = call.id or id_, call.name or name
-        return tool_call_chunk(
-            name=told_name, args=function.get("arguments") or "", id=told_id, index=call.index
-        )
-
-    def _call(self, index: Any, id_: str | None, name: str | None) -> _Call:
-        if isinstance(index, int):
-            known = self._at.get(index)
-            # Some servers give every call the index 0: a new id with a name is a new call.
-            if known is None or (id_ and name and known.id not in {None, id_}):
-                known = self._at[index] = self._opened()
-            return known
-        for call in self._all:
-            if id_ is not None and call.id == id_:
-                return call
-        if id_ is not None or not self._all:
-            return self._opened()
-        return self._all[-1]
-
-    def _opened(self) -> _Call:
-        self._all.append(_Call(index=len(self._all)))
-        return self._all[-1]
-
-    def missing_ids(self, answer: str) -> list[ToolCallChunk]:
-        """Fragments that bring the ids which the service never gave."""
-        return [
-            tool_call_chunk(name=None, args="", id=made_up_id(answer, call.index), index=call.index)
-            for call in self._all
-            if call.id is None
-        ]

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
-from operator import itemgetter
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any, Literal, TypeAlias, get_args
 
 from langchain_core.exceptions import OutputParserException
@@ -18,7 +17,7 @@ from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.output_parsers import BaseCumulativeTransformOutputParser
 from langchain_core.outputs import ChatGeneration, Generation
-from langchain_core.runnables import Runnable, RunnableMap, RunnablePassthrough
+from langchain_core.runnables import AddableDict, Runnable, RunnableGenerator, RunnableMap
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from langchain_core.utils.json import parse_partial_json
 from langchain_core.utils.pydantic import is_basemodel_subclass
@@ -28,6 +27,9 @@ Method: TypeAlias = Literal["function_calling", "json_schema", "json_mode"]
 
 _METHODS = get_args(Method)
 _FENCE = re.compile(r"\A\s*```(?:json)?\s*(.*?)\s*(?:```)?\s*\Z", re.DOTALL)
+_LONGEST_NAME = 64
+_NAME = re.compile(rf"[A-Za-z0-9_-]{{1,{_LONGEST_NAME}}}")
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_-]+")
 _CUT = {
     "length": "the answer was cut off at its limit (finish_reason 'length'): raise max_tokens",
     "content_filter": "the content filter stopped the answer (finish_reason 'content_filter')",
@@ -72,6 +74,10 @@ def as_function(schema: Any) -> JSON:
     # A copy: a dict in OpenAI's form comes back as it is.
     function: JSON = dict(convert_to_openai_tool(schema)["function"])
     function.setdefault("parameters", {"type": "object", "properties": {}})
+    if not _NAME.fullmatch(function["name"]):
+        # Generic classes and Chinese ones have names that the service refuses (ark.md 4.1).
+        plain = _NOT_IN_NAMES.sub("_", function["name"])[:_LONGEST_NAME].strip("_")
+        function["name"] = plain or "answer"
     return function
 
 
@@ -197,7 +203,7 @@ class StructuredParser(BaseCumulativeTransformOutputParser[Any]):
     def _strictly(self, text: str) -> Any:
         try:
             return json.loads(_unfenced(text), strict=False)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise OutputParserException(
                 f"the answer is not JSON: {error}", llm_output=text
             ) from error
@@ -229,9 +235,32 @@ def parser(schema: Any, *, tool: str | None = None) -> StructuredParser:
 def parsed(
     model: Runnable[LanguageModelInput, AIMessage], answer: StructuredParser
 ) -> Runnable[LanguageModelInput, JSON]:
-    """Give the message beside what was read from it, or beside the error that reading it was."""
-    read = RunnablePassthrough.assign(
-        parsed=itemgetter("raw") | answer, parsing_error=lambda _: None
-    )
-    unread = RunnablePassthrough.assign(parsed=lambda _: None)
-    return RunnableMap(raw=model) | read.with_fallbacks([unread], exception_key="parsing_error")
+    """Give the message beside what was read from it, or beside the error that reading it was.
+
+    Streams give the message in chunks, then the rest at once: parts that can be added up.
+    """
+
+    def read(parts: Iterator[JSON]) -> Iterator[JSON]:
+        chunks = []
+        for part in parts:
+            chunks.append(part["raw"])
+            yield AddableDict(part)
+        yield _outcome(answer, chunks)
+
+    async def aread(parts: AsyncIterator[JSON]) -> AsyncIterator[JSON]:
+        chunks = []
+        async for part in parts:
+            chunks.append(part["raw"])
+            yield AddableDict(part)
+        yield _outcome(answer, chunks)
+
+    return RunnableMap(raw=model) | RunnableGenerator(read, aread, name="StructuredOutcome")
+
+
+def _outcome(answer: StructuredParser, chunks: list[Any]) -> JSON:
+    message = chunks[0] + chunks[1:] if len(chunks) > 1 else chunks[0]
+    try:
+        value = answer.parse_result([ChatGeneration(message=message)])
+    except OutputParserException as error:
+        return AddableDict(parsed=None, parsing_error=error)
+    return AddableDict(parsed=value, parsing_error=None)

@@ -7,12 +7,15 @@ import wave
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.messages.utils import message_chunk_to_message
+from langchain_tests.utils.stream_lifecycle import assert_valid_event_stream
 from PIL import Image
 
 from langchain_doubao import ChatDoubao
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from doubao_emulator import Emulator
 
@@ -78,3 +81,87 @@ def vcr_config() -> dict[str, Any]:
         "before_record_request": only_the_type,
         "before_record_response": only_the_type,
     }
+
+
+def _added(chunks: list[AIMessageChunk]) -> AIMessage:
+    full = chunks[0]
+    for chunk in chunks[1:]:
+        full += chunk
+    return message_chunk_to_message(full)
+
+
+def _of_events(stream: Any) -> AIMessage:
+    assert_valid_event_stream(list(stream))
+    return stream.output
+
+
+async def _of_async_events(started: Any) -> AIMessage:
+    stream = await started
+    assert_valid_event_stream([event async for event in stream])
+    return await stream.output
+
+
+async def _of_async_chunks(chunks: Any) -> AIMessage:
+    return _added([chunk async for chunk in chunks])
+
+
+async def _of_v2_events(events: Any) -> AIMessage:
+    (end,) = [event async for event in events if event["event"] == "on_chat_model_end"]
+    return message_chunk_to_message(end["data"]["output"])
+
+
+_STREAMED: dict[str, Callable[[Callable[..., ChatDoubao]], Any]] = {
+    "v0": lambda chat: _added(list(chat().stream("Go"))),
+    "v1": lambda chat: _added(list(chat(output_version="v1").stream("Go"))),
+    "v3": lambda chat: _of_events(chat().stream_events("Go", version="v3")),
+    "invoke": lambda chat: chat(streaming=True).invoke("Go"),
+    "invoke v1": lambda chat: chat(streaming=True, output_version="v1").invoke("Go"),
+    "async v0": lambda chat: _of_async_chunks(chat().astream("Go")),
+    "async v1": lambda chat: _of_async_chunks(chat(output_version="v1").astream("Go")),
+    "async v2 events": lambda chat: _of_v2_events(chat().astream_events("Go", version="v2")),
+    "async v3": lambda chat: _of_async_events(chat().astream_events("Go", version="v3")),
+    "ainvoke": lambda chat: chat(streaming=True).ainvoke("Go"),
+}
+_WHOLE: dict[str, Callable[[Callable[..., ChatDoubao]], Any]] = {
+    "invoke": lambda chat: chat().invoke("Go"),
+    "invoke v1": lambda chat: chat(output_version="v1").invoke("Go"),
+    "ainvoke": lambda chat: chat().ainvoke("Go"),
+    "ainvoke v1": lambda chat: chat(output_version="v1").ainvoke("Go"),
+}
+
+
+class Views:
+    """The same answer, seen in each way that LangChain offers."""
+
+    def __init__(self, emulator: Emulator, chat: Callable[..., ChatDoubao]) -> None:
+        self._emulator = emulator
+        self._chat = chat
+
+    async def streamed(self, events: list[Any], **settings: Any) -> dict[str, AIMessage]:
+        """Script a stream and give the message that each view makes of it."""
+        self._emulator.answer(events=events, times=len(_STREAMED))
+        return {name: await self._seen(view, settings) for name, view in _STREAMED.items()}
+
+    async def whole(self, body: Any, **settings: Any) -> dict[str, AIMessage]:
+        """Script a whole answer and give the message that each view makes of it."""
+        self._emulator.answer(body=body, times=len(_WHOLE))
+        return {name: await self._seen(view, settings) for name, view in _WHOLE.items()}
+
+    async def _seen(self, view: Any, settings: dict[str, Any]) -> AIMessage:
+        models: list[ChatDoubao] = []
+
+        def kept(**fields: Any) -> ChatDoubao:
+            models.append(self._chat(**settings, **fields))
+            return models[-1]
+
+        message: AIMessage | Awaitable[AIMessage] = view(kept)
+        try:
+            return message if isinstance(message, AIMessage) else await message
+        finally:
+            await models[0].aclose()
+
+
+@pytest.fixture
+def views(emulator: Emulator, chat: Callable[..., ChatDoubao]) -> Views:
+    """Script an answer and see it in every view."""
+    return Views(emulator, chat)

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import json
+import pickle
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from langchain_core.load import dumps, load
-from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from langchain_core.load import dumpd, dumps, load, loads
+from langchain_core.messages import (
+    AIMessage,
+    AIMessageChunk,
+    HumanMessage,
+    ToolMessage,
+    message_chunk_to_message,
+    messages_from_dict,
+    messages_to_dict,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,8 +61,21 @@ WAYS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def dumped(message: Any) -> Any:
-    return load(json.loads(dumps(message)), allowed_objects="messages")
+def checkpointed(message: Any) -> Any:
+    from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+
+    serde = JsonPlusSerializer()
+    return serde.loads_typed(serde.dumps_typed(message))
+
+
+def stored(message: Any) -> Any:
+    """As chat histories in files and databases keep messages; they hold no chunks."""
+    (loaded,) = messages_from_dict(json.loads(json.dumps(messages_to_dict([message]))))
+    return loaded
+
+
+def validated(message: Any) -> Any:
+    return type(message).model_validate_json(message.model_dump_json())
 
 
 def without_kwargs(message: Any) -> Any:
@@ -63,10 +85,24 @@ def without_kwargs(message: Any) -> Any:
     return copy
 
 
-@pytest.mark.parametrize("kept", [lambda message: message, dumped, without_kwargs])
+KEPT: dict[str, Callable[[Any], Any]] = {
+    "as it is": lambda message: message,
+    "as a whole message": message_chunk_to_message,
+    "dumped": lambda message: load(dumpd(message), allowed_objects="messages"),
+    "dumped to text": lambda message: loads(dumps(message), allowed_objects="messages"),
+    "in a chat history": stored,
+    "in a checkpoint": checkpointed,
+    "validated again": validated,
+    # Test data of this file.
+    "pickled": lambda message: pickle.loads(pickle.dumps(message)),  # noqa: S301
+    "as blocks only": without_kwargs,
+}
+
+
+@pytest.mark.parametrize("kept", KEPT)
 @pytest.mark.parametrize("way", WAYS)
 async def test_reasoning_goes_back_once_in_a_tool_loop(
-    way: str, kept: Any, emulator: Emulator, chat: Callable[..., ChatDoubao]
+    way: str, kept: str, emulator: Emulator, chat: Callable[..., ChatDoubao]
 ) -> None:
     """The emulator refuses a seal that was touched, as the service does (ark.md 4.6)."""
     plain = chat(output_version="v1") if way.endswith("v1") else chat()
@@ -81,11 +117,13 @@ async def test_reasoning_goes_back_once_in_a_tool_loop(
     assert seal.startswith("dj")
     (call,) = message.tool_calls
     result = ToolMessage("Sunny", tool_call_id=call["id"])
-    assert (await model.ainvoke([*QUESTION, kept(message), result])).text
+    assert (await model.ainvoke([*QUESTION, KEPT[kept](message), result])).text
     (sent,) = [m for m in emulator.requests[-1].body["messages"] if m["role"] == "assistant"]
     assert sent["reasoning_content"] == thoughts["reasoning"]
     assert sent["encrypted_content"] == seal
-    assert json.dumps(emulator.requests[-1].body).count(seal) == 1
+    body = json.dumps(emulator.requests[-1].body, ensure_ascii=False)
+    assert body.count(seal) == 1
+    assert body.count(json.dumps(thoughts["reasoning"], ensure_ascii=False)) == 1
 
 
 @pytest.mark.parametrize(
@@ -99,33 +137,84 @@ async def test_reasoning_goes_back_once_in_a_tool_loop(
         (False, False, False),
     ],
 )
-def test_send_reasoning_says_whether_it_goes_back(
+async def test_send_reasoning_says_whether_it_goes_back(
     switch: Any, calling: bool, wanted: bool, emulator: Emulator, chat: Callable[..., ChatDoubao]
 ) -> None:
+    """On the model and on a call; from ``additional_kwargs`` and from blocks."""
     call = {"name": "f", "args": {}, "id": "call_1"}
-    thought = AIMessage(
-        "So be it.",
-        additional_kwargs={"reasoning_content": "Hm."},
-        tool_calls=[call] if calling else [],
-    )
+    calls = [call] if calling else []
+    # The seal of the emulator's own thoughts; it refuses any other.
+    seal = chat().invoke("Hi").additional_kwargs["encrypted_content"]
+    beside = {"reasoning_content": "Hm.", "encrypted_content": seal}
+    block = {"type": "reasoning", "reasoning": "Hm.", "extras": {"encrypted_content": seal}}
     rest = ToolMessage("ok", tool_call_id="call_1") if calling else HumanMessage("Go on.")
-    chat(send_reasoning=switch).invoke([HumanMessage("Hi"), thought, rest])
-    chat().invoke([HumanMessage("Hi"), thought, rest], send_reasoning=switch)
-    for request in emulator.requests:
-        assert ("reasoning_content" in request.body["messages"][1]) is wanted
+    for thought in (
+        AIMessage("So be it.", additional_kwargs=beside, tool_calls=calls),
+        AIMessage([block, {"type": "text", "text": "So be it."}], tool_calls=calls),
+    ):
+        history = [HumanMessage("Hi"), thought, rest]
+        chat(send_reasoning=switch).invoke(history)
+        chat().invoke(history, send_reasoning=switch)
+        await chat(send_reasoning=switch).ainvoke(history)
+        await chat().bind(send_reasoning=switch).ainvoke(history)
+    assert len(emulator.requests) == 9
+    for request in list(emulator.requests)[1:]:
+        sent = request.body["messages"][1]
+        told = {name: sent[name] for name in beside if name in sent}
+        assert told == (beside if wanted else {})
+        assert "send_reasoning" not in request.body
 
 
-def test_an_agent_keeps_its_reasoning(emulator: Emulator, chat: Callable[..., ChatDoubao]) -> None:
+def assistant(request: Any) -> list[dict[str, Any]]:
+    return [sent for sent in request.body["messages"] if sent["role"] == "assistant"]
+
+
+@pytest.mark.parametrize("version", [None, "v1"])
+async def test_an_agent_with_a_memory_keeps_its_reasoning(
+    version: str | None, emulator: Emulator, chat: Callable[..., ChatDoubao]
+) -> None:
+    """Through checkpoints, in and after the tool loop, each thought once and where it was."""
+    from langchain.agents import create_agent
+    from langgraph.checkpoint.memory import InMemorySaver
+
+    model = chat(output_version=version)
+    agent = create_agent(model, [get_weather], checkpointer=InMemorySaver())
+    config = {"configurable": {"thread_id": "1"}}
+    agent.invoke({"messages": QUESTION}, config)
+    await agent.ainvoke({"messages": [("user", "Thank you!")]}, config)
+    state = agent.get_state(config).values["messages"]
+    thoughts = [
+        {
+            "reasoning_content": message.additional_kwargs["reasoning_content"],
+            "encrypted_content": message.additional_kwargs["encrypted_content"],
+        }
+        for message in state
+        if isinstance(message, AIMessage)
+    ]
+    assert len(thoughts) == 3
+    for count, request in enumerate(emulator.requests):
+        sent = [{name: one[name] for name in thoughts[0]} for one in assistant(request)]
+        assert sent == thoughts[:count]
+
+
+async def test_an_agent_that_streams_keeps_its_reasoning(
+    emulator: Emulator, chat: Callable[..., ChatDoubao]
+) -> None:
     from langchain.agents import create_agent
 
     agent = create_agent(chat(), [get_weather])
-    answer = agent.invoke({"messages": [("user", "What is the weather in Paris?")]})
-    assert "Sunny in Paris" in answer["messages"][-1].text
-    first, second = emulator.requests
-    (sent,) = [m for m in second.body["messages"] if m["role"] == "assistant"]
-    assert sent["reasoning_content"]
-    assert sent["encrypted_content"].startswith("dj")
-    assert first.body["tools"] == second.body["tools"]
+    blocking = list(agent.stream({"messages": QUESTION}, stream_mode="messages"))
+    awaited = [each async for each in agent.astream({"messages": QUESTION}, stream_mode="messages")]
+    for chunks in (blocking, awaited):
+        assert any(
+            isinstance(chunk, AIMessageChunk) and chunk.additional_kwargs.get("reasoning_content")
+            for chunk, _ in chunks
+        )
+    assert [len(assistant(request)) for request in emulator.requests] == [0, 1, 0, 1]
+    for request in list(emulator.requests)[1::2]:
+        (sent,) = assistant(request)
+        assert sent["reasoning_content"]
+        assert sent["encrypted_content"].startswith("dj")
 
 
 @pytest.mark.parametrize("thinking", ["disabled", {"type": "disabled"}])

@@ -33,16 +33,18 @@ def body(emulator: Emulator) -> dict[str, Any]:
     return emulator.requests[-1].body
 
 
-def test_nothing_is_invented(emulator: Emulator, chat: Callable[..., ChatDoubao]) -> None:
-    chat(model=MODEL).invoke("Hello")
-    assert body(emulator) == {"model": MODEL, "messages": HELLO}
-    list(chat(model=MODEL).stream("Hello"))
-    assert body(emulator) == {
-        "model": MODEL,
-        "messages": HELLO,
-        "stream": True,
-        "stream_options": {"include_usage": True},
-    }
+async def test_nothing_is_invented(emulator: Emulator, chat: Callable[..., ChatDoubao]) -> None:
+    plain = {"model": MODEL, "messages": HELLO}
+    streamed = {**plain, "stream": True, "stream_options": {"include_usage": True}}
+    model = chat(model=MODEL)
+    model.invoke("Hello")
+    assert body(emulator) == plain
+    await model.ainvoke("Hello")
+    assert body(emulator) == plain
+    list(model.stream("Hello"))
+    assert body(emulator) == streamed
+    [_ async for _ in model.astream("Hello")]
+    assert body(emulator) == streamed
 
 
 async def test_every_field_goes_out_under_its_name(
@@ -126,13 +128,17 @@ def test_one_token_limit_of_a_call_replaces_the_other(
     assert "max_completion_tokens" not in body(emulator)
 
 
-def test_a_stream_argument_is_ours_to_set(
+async def test_a_stream_argument_is_ours_to_set(
     emulator: Emulator, chat: Callable[..., ChatDoubao]
 ) -> None:
     chat().invoke("Hello", stream=True)
     assert body(emulator)["stream"] is True
     chat().invoke("Hello", stream=False)
     assert "stream" not in body(emulator)
+    await chat().ainvoke("Hello", stream=True)
+    assert body(emulator)["stream"] is True
+    list(chat().stream("Hello", stream=True))
+    assert body(emulator)["stream"] is True
 
 
 def test_langsmith_sees_what_the_call_uses(chat: Callable[..., ChatDoubao]) -> None:

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from doubao_emulator import Emulator
-    from langchain_doubao import ChatDoubao
 
 
 def reply(**message: Any) -> dict[str, Any]:
@@ -30,35 +24,31 @@ def called(arguments: str, **fields: Any) -> dict[str, Any]:
     ("arguments", "wanted"),
     [('{"a": 1}', {"a": 1}), (' {"a": "x\ny"}', {"a": "x\ny"}), ("", {}), (" ", {}), ("{}", {})],
 )
-async def test_arguments_are_read(
-    arguments: str, wanted: Any, emulator: Emulator, chat: Callable[..., ChatDoubao]
-) -> None:
+async def test_arguments_are_read(arguments: str, wanted: Any, views: Any) -> None:
     """Line breaks inside strings and blanks around objects occur (ark.md 4.4)."""
-    emulator.answer(body=reply(content="", tool_calls=[called(arguments, id="1")]), times=2)
-    for message in (chat().invoke("Go"), await chat().ainvoke("Go")):
-        assert [call["args"] for call in message.tool_calls] == [wanted]
-        assert message.invalid_tool_calls == []
+    body = reply(content="", tool_calls=[called(arguments, id="1")])
+    for view, message in (await views.whole(body)).items():
+        assert [call["args"] for call in message.tool_calls] == [wanted], view
+        assert message.invalid_tool_calls == [], view
 
 
-@pytest.mark.parametrize("arguments", ['{"a": 1', "[1]", "none"])
-def test_arguments_that_are_no_object_make_an_invalid_call(
-    arguments: str, emulator: Emulator, chat: Callable[..., ChatDoubao]
+@pytest.mark.parametrize("arguments", ['{"a": 1', "[1]", "none", '{"a":' + "[" * 100_000])
+async def test_arguments_that_are_no_object_make_an_invalid_call(
+    arguments: str, views: Any
 ) -> None:
-    emulator.answer(body=reply(content="", tool_calls=[called(arguments, id="1")]))
-    message = chat().invoke("Go")
-    assert message.tool_calls == []
-    (broken,) = message.invalid_tool_calls
-    assert (broken["name"], broken["args"], broken["id"]) == ("f", arguments, "1")
-    assert "JSON object" in broken["error"]
+    body = reply(content="", tool_calls=[called(arguments, id="1")])
+    for view, message in (await views.whole(body)).items():
+        assert message.tool_calls == [], view
+        (broken,) = message.invalid_tool_calls
+        assert (broken["name"], broken["args"], broken["id"]) == ("f", arguments, "1"), view
+        assert "JSON object" in broken["error"], view
 
 
-def test_calls_without_ids_get_the_same_ids_each_time(
-    emulator: Emulator, chat: Callable[..., ChatDoubao]
-) -> None:
-    calls = [called("{}"), called("{}", id=""), called("{}", id="call_9")]
-    emulator.answer(body=reply(content=None, tool_calls=calls), times=2)
-    ids = [[call["id"] for call in chat().invoke("Go").tool_calls] for _ in range(2)]
-    assert ids == [["call_0217abc_0", "call_0217abc_1", "call_9"]] * 2
+async def test_calls_without_ids_get_the_same_ids_each_time(views: Any) -> None:
+    body = reply(content=None, tool_calls=[called("{}"), called("{}", id=""), called("{}", id="9")])
+    for view, message in (await views.whole(body)).items():
+        ids = [call["id"] for call in message.tool_calls]
+        assert ids == ["call_0217abc_0", "call_0217abc_1", "9"], view
 
 
 def test_blocks_in_the_content_are_not_repeated_from_elsewhere() -> None:
@@ -86,9 +76,7 @@ def test_a_call_without_an_id_is_a_block_too() -> None:
     assert message.content_blocks == [{"type": "tool_call", "id": None, "name": "f", "args": {}}]
 
 
-def test_what_describes_the_answer_is_beside_it(
-    emulator: Emulator, chat: Callable[..., ChatDoubao]
-) -> None:
+async def test_what_describes_the_answer_is_beside_it(views: Any) -> None:
     body = {
         **reply(content="Hi"),
         "created": 1790000000,
@@ -100,17 +88,18 @@ def test_what_describes_the_answer_is_beside_it(
         "moderation_hit_type": "violence",
         "logprobs": {"content": []},
     }
-    emulator.answer(body=body)
-    metadata = chat().invoke("Go").response_metadata
-    assert metadata.pop("request_id")
-    assert metadata == {
-        "model_provider": "doubao",
-        "model_name": "m",
-        "finish_reason": "content_filter",
-        "id": "0217abc",
-        "created": 1790000000,
-        "service_tier": "flex",
-        "service_status": {"model_fallback": {"fallback_triggered": True}},
-        "moderation_hit_type": "violence",
-        "logprobs": {"content": []},
-    }
+    for view, message in (await views.whole(body)).items():
+        metadata = dict(message.response_metadata)
+        assert metadata.pop("request_id"), view
+        metadata.pop("output_version", None)
+        assert metadata == {
+            "model_provider": "doubao",
+            "model_name": "m",
+            "finish_reason": "content_filter",
+            "id": "0217abc",
+            "created": 1790000000,
+            "service_tier": "flex",
+            "service_status": {"model_fallback": {"fallback_triggered": True}},
+            "moderation_hit_type": "violence",
+            "logprobs": {"content": []},
+        }, view

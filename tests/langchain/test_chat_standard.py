@@ -102,6 +102,8 @@ class TestUnit(Toggles, ChatModelUnitTests):
         super().test_serdes(model, snapshot)
 
 
+# The suite stops a thinking model by a text, which is sent, with a warning.
+@pytest.mark.filterwarnings("ignore:.* stop is not supported by thinking models:UserWarning")
 class TestIntegration(Toggles, ChatModelIntegrationTests):
     @property
     def enable_vcr_tests(self) -> bool:
@@ -151,3 +153,12 @@ class TestIntegrationJsonSchema(TestIntegration):
     @property
     def structured_output_kwargs(self) -> dict[str, Any]:
         return {"method": "json_schema"}
+
+
+@pytest.mark.parametrize("suite", [TestIntegration, TestIntegrationJsonSchema])
+def test_no_toggle_of_the_suite_is_off(suite: type) -> None:
+    """A test whose toggle is off is skipped without a word."""
+    prefixes = ("supports_", "has_", "returns_", "enable_")
+    toggles = [name for name in dir(suite) if name.startswith(prefixes)]
+    assert len(toggles) >= 15
+    assert [name for name in toggles if getattr(suite(), name) is not True] == []

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any, TypedDict
+import json
+import re
+from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar
 
 import pytest
-from langchain_core.exceptions import OutputParserException
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.exceptions import ModelNotFoundError, OutputParserException
+from langchain_core.runnables import AddableDict
 from pydantic import BaseModel, Field
 from pydantic.v1 import BaseModel as BaseModelV1
 
@@ -15,6 +19,9 @@ if TYPE_CHECKING:
 
     from doubao_emulator import Emulator
     from langchain_doubao import ChatDoubao
+
+
+T = TypeVar("T")
 
 
 class Person(BaseModel):
@@ -79,37 +86,63 @@ def plain(value: Any) -> Any:
     return {"name": value.name, "age": value.age}
 
 
+def added(parts: list[Any]) -> Any:
+    full = parts[0]
+    for part in parts[1:]:
+        full += part
+    return full
+
+
+async def each_way(model: Any) -> list[Any]:
+    """Ask four times; streams give their last value, or with the raw message their sum."""
+    streams = [list(model.stream(PROMPT)), [part async for part in model.astream(PROMPT)]]
+    ends = [added(parts) if isinstance(parts[-1], AddableDict) else parts[-1] for parts in streams]
+    return [model.invoke(PROMPT), await model.ainvoke(PROMPT), *ends]
+
+
+MATRIX = [
+    (method, strict)
+    for method in METHODS
+    for strict in (None, True, False)
+    if strict is None or method != "json_mode"
+]
+
+
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(("method", "strict"), MATRIX)
 async def test_every_schema_with_every_method(
-    method: str, kind: str, emulator: Emulator, chat: Callable[..., ChatDoubao]
+    method: str, strict: bool | None, kind: str, emulator: Emulator, chat: Callable[..., ChatDoubao]
 ) -> None:
+    """Whole and streamed, blocking and awaited, alone and beside the message."""
     schema = KINDS[kind]
-    for _ in range(3):
-        answered(emulator, method, schema, '{"name": "Anna", "age": 30}')
-    model = chat().with_structured_output(schema, method=method)
-    values = [model.invoke(PROMPT), await model.ainvoke(PROMPT)]
-    assert [plain(value) for value in values] == [ANNA, ANNA]
+    answered(emulator, method, schema, json.dumps(ANNA), times=8)
+    model = chat().with_structured_output(schema, method=method, strict=strict)
+    values = await each_way(model)
+    raw = chat().with_structured_output(schema, method=method, strict=strict, include_raw=True)
+    for outcome in await each_way(raw):
+        assert outcome.keys() == {"raw", "parsed", "parsing_error"}
+        assert outcome["parsing_error"] is None
+        assert outcome["raw"].usage_metadata
+        values.append(outcome["parsed"])
+    assert [plain(value) for value in values] == [ANNA] * 8
     if isinstance(schema, type) and kind != "TypedDict":
         assert all(isinstance(value, schema) for value in values)
-    raw = chat().with_structured_output(schema, method=method, include_raw=True).invoke(PROMPT)
-    assert list(raw) == ["raw", "parsed", "parsing_error"]
-    assert plain(raw["parsed"]) == ANNA
-    assert raw["parsing_error"] is None
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_streams_grow_for_dicts_and_come_whole_for_classes(
+async def test_streams_grow_for_dicts_and_come_whole_for_classes(
     method: str, emulator: Emulator, chat: Callable[..., ChatDoubao]
 ) -> None:
-    text = '{"name": "Anna-Maria Wilhelmina", "age": 30}'
-    for schema in (SCHEMA, Person):
-        answered(emulator, method, schema, text)
-    grown = list(chat().with_structured_output(SCHEMA, method=method).stream(PROMPT))
-    assert len(grown) > 1
-    assert grown[-1] == {"name": "Anna-Maria Wilhelmina", "age": 30}
-    whole = list(chat().with_structured_output(Person, method=method).stream(PROMPT))
-    assert whole == [Person(name="Anna-Maria Wilhelmina", age=30)]
+    wanted = {"name": "Anna-Maria Wilhelmina", "age": 30}
+    for schema, grows in ((SCHEMA, True), (Person, False)):
+        answered(emulator, method, schema, json.dumps(wanted), times=2)
+        model = chat().with_structured_output(schema, method=method)
+        for parts in (
+            list(model.stream(PROMPT)),
+            [part async for part in model.astream(PROMPT)],
+        ):
+            assert (len(parts) > 1) is grows
+            assert plain(parts[-1]) == wanted
 
 
 CUT = {
@@ -125,36 +158,108 @@ CUT = {
 }
 
 
-@pytest.mark.parametrize("case", CUT)
+HALVES = [
+    pytest.param(schema, case, id=f"{kind}, {case}")
+    for kind, schema in (("class", Person), ("dict", SCHEMA))
+    for case in CUT
+    # Only classes check what the service made of the schema.
+    if (kind, case) != ("dict", "not fitting")
+]
+
+
+@pytest.mark.parametrize(("schema", "case"), HALVES)
 @pytest.mark.parametrize("method", METHODS)
 async def test_half_an_answer_is_a_parsing_error(
-    method: str, case: str, emulator: Emulator, chat: Callable[..., ChatDoubao]
+    method: str, schema: Any, case: str, emulator: Emulator, chat: Callable[..., ChatDoubao]
 ) -> None:
     text, turn, words = CUT[case]
-    for _ in range(4):
-        answered(emulator, method, Person, text, **turn)
-    model = chat().with_structured_output(Person, method=method)
+    answered(emulator, method, schema, text, times=8, **turn)
+    model = chat().with_structured_output(schema, method=method)
     with pytest.raises(OutputParserException, match=words):
         model.invoke(PROMPT)
     with pytest.raises(OutputParserException, match=words):
         await model.ainvoke(PROMPT)
-    with pytest.raises(OutputParserException):
+    with pytest.raises(OutputParserException, match=words):
         list(model.stream(PROMPT))
-    raw = chat().with_structured_output(Person, method=method, include_raw=True).invoke(PROMPT)
-    assert raw["parsed"] is None
-    assert isinstance(raw["parsing_error"], OutputParserException)
-    assert raw["raw"].response_metadata["finish_reason"]
+    with pytest.raises(OutputParserException, match=words):
+        [part async for part in model.astream(PROMPT)]
+    raw = chat().with_structured_output(schema, method=method, include_raw=True)
+    streams = [list(raw.stream(PROMPT)), [part async for part in raw.astream(PROMPT)]]
+    for outcome in (raw.invoke(PROMPT), await raw.ainvoke(PROMPT), *(each[-1] for each in streams)):
+        assert outcome["parsed"] is None
+        assert isinstance(outcome["parsing_error"], OutputParserException)
+        assert re.search(words, str(outcome["parsing_error"]))
+    for parts in streams:
+        message = added(parts)["raw"]
+        assert message.response_metadata["finish_reason"]
+        assert message.usage_metadata
 
 
-async def test_a_dict_that_was_cut_off_is_an_error_at_the_end_of_its_stream(
+class Box(BaseModel, Generic[T]):
+    """A box."""
+
+    value: T
+
+
+def renamed(name: str) -> dict[str, Any]:
+    return {**SCHEMA, "title": name}
+
+
+@pytest.mark.parametrize(
+    ("schema", "name"),
+    [
+        (renamed("Person"), "Person"),
+        (renamed("person-2_b"), "person-2_b"),
+        (renamed("Person.v2 (new)"), "Person_v2_new"),
+        (renamed("人物"), "answer"),
+        (renamed("x" * 80), "x" * 64),
+        (Box[int], "Box_int"),
+    ],
+)
+@pytest.mark.parametrize("method", ["function_calling", "json_schema"])
+async def test_any_name_of_a_schema_will_do(
+    method: str, schema: Any, name: str, emulator: Emulator, chat: Callable[..., ChatDoubao]
+) -> None:
+    """The service takes 64 characters of ``[A-Za-z0-9_-]`` (ark.md 4.1); nobody else sees it."""
+    model = chat().with_structured_output(schema, method=method)
+    assert model.invoke("Reply in json: a value of 3.")
+    assert await model.ainvoke("Reply in json: a value of 3.")
+    for request in emulator.requests:
+        if method == "json_schema":
+            assert request.body["response_format"]["json_schema"]["name"] == name
+        else:
+            assert request.body["tools"][0]["function"]["name"] == name
+
+
+class Started(BaseCallbackHandler):
+    def __init__(self) -> None:
+        self.models = 0
+
+    def on_chat_model_start(self, *_: Any, **__: Any) -> None:
+        self.models += 1
+
+
+@pytest.mark.parametrize("include_raw", [True, False])
+@pytest.mark.parametrize("method", METHODS)
+def test_the_model_is_asked_once(
+    method: str, include_raw: bool, emulator: Emulator, chat: Callable[..., ChatDoubao]
+) -> None:
+    answered(emulator, method, SCHEMA, json.dumps(ANNA), times=2)
+    model = chat().with_structured_output(SCHEMA, method=method, include_raw=include_raw)
+    started = Started()
+    model.invoke(PROMPT, {"callbacks": [started]})
+    list(model.stream(PROMPT, {"callbacks": [started]}))
+    assert (started.models, len(emulator.requests)) == (2, 2)
+
+
+def test_failures_of_the_service_are_no_parsing_errors(
     emulator: Emulator, chat: Callable[..., ChatDoubao]
 ) -> None:
-    emulator.answer('{"name": "Anna", "age": 3', finish_reason="length", times=2)
-    model = chat().with_structured_output(SCHEMA, method="json_schema")
-    with pytest.raises(OutputParserException, match="max_tokens"):
+    model = chat(model="nobody").with_structured_output(Person, include_raw=True)
+    with pytest.raises(ModelNotFoundError):
+        model.invoke(PROMPT)
+    with pytest.raises(ModelNotFoundError):
         list(model.stream(PROMPT))
-    with pytest.raises(OutputParserException, match="max_tokens"):
-        [value async for value in model.astream(PROMPT)]
 
 
 def test_an_answer_without_the_call_is_an_error(

@@ -1,4 +1,4 @@
-"""Tools in every form, ``tool_choice`` in every form, and agents in every way."""
+"""Tools in every form and ``tool_choice`` in every form, as they go over the wire."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import copy
 from typing import TYPE_CHECKING, Any, TypedDict
 
 import pytest
-from langchain_core.messages import HumanMessage
+from langchain_core._api.beta_decorator import suppress_langchain_beta_warning
+from langchain_core.messages import HumanMessage, ToolMessage
+from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import tool
 from pydantic import BaseModel, Field
+from pydantic.v1 import BaseModel as BaseModelV1
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,17 +37,29 @@ class AsClass(BaseModel):
     city: str
 
 
+class AsV1Class(BaseModelV1):
+    """Weather of a city."""
+
+    city: str
+
+
 class AsTypedDict(TypedDict):
     """Weather of a city."""
 
     city: str
 
 
+with suppress_langchain_beta_warning():
+    as_runnable = RunnableLambda(lambda asked: asked["city"]).as_tool(
+        name="get_weather", description="Weather of a city.", arg_types={"city": str}
+    )
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 TOOLS: dict[str, tuple[Any, str]] = {
     "function": (get_weather, "get_weather"),
     "BaseTool": (as_base_tool, "get_weather"),
     "pydantic class": (AsClass, "AsClass"),
+    "pydantic v1 class": (AsV1Class, "AsV1Class"),
+    "runnable": (as_runnable, "get_weather"),
     "TypedDict": (AsTypedDict, "AsTypedDict"),
     "OpenAI dict": (
         {
@@ -68,6 +83,9 @@ TOOLS: dict[str, tuple[Any, str]] = {
 }
 
 
+PARIS = "The weather in Paris?"
+
+
 def bound(emulator: Emulator) -> dict[str, Any]:
     return {
         name: value
@@ -77,50 +95,73 @@ def bound(emulator: Emulator) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("form", TOOLS)
-def test_every_form_of_a_tool_is_the_same_on_the_wire(
+async def test_every_form_of_a_tool_is_the_same_on_the_wire(
     form: str, emulator: Emulator, chat: Callable[..., ChatDoubao]
 ) -> None:
     given, name = TOOLS[form]
-    message = chat().bind_tools([given], tool_choice="any").invoke("The weather in Paris?")
-    (sent,) = bound(emulator)["tools"]
-    assert sent["type"] == "function"
-    function = sent["function"]
-    assert function["name"] == name
-    assert function["description"] == "Weather of a city."
-    assert function["parameters"]["properties"]["city"]["type"] == "string"
-    assert function["parameters"]["required"] == ["city"]
-    assert [(call["name"], call["args"]) for call in message.tool_calls] == [
-        (name, {"city": "Paris"})
-    ]
+    model = chat().bind_tools([given], tool_choice="any")
+    for message in (model.invoke(PARIS), await model.ainvoke(PARIS)):
+        assert [(call["name"], call["args"]) for call in message.tool_calls] == [
+            (name, {"city": "Paris"})
+        ]
+        (sent,) = bound(emulator)["tools"]
+        assert sent["type"] == "function"
+        function = sent["function"]
+        assert function["name"] == name
+        assert function["description"] == "Weather of a city."
+        assert function["parameters"]["properties"]["city"]["type"] == "string"
+        assert function["parameters"]["required"] == ["city"]
+
+
+def named(name: str) -> dict[str, Any]:
+    return {"type": "function", "function": {"name": name}}
+
+
+# What is given, what goes out, and whether the model must call.
+CHOICES: dict[str, tuple[Callable[[str], Any], Callable[[str], Any], bool | None]] = {
+    "none given": (lambda _: None, lambda _: None, None),
+    "False": (lambda _: False, lambda _: None, None),
+    "auto": (lambda _: "auto", lambda _: "auto", None),
+    "none": (lambda _: "none", lambda _: "none", False),
+    "any": (lambda _: "any", lambda _: "required", True),
+    "required": (lambda _: "required", lambda _: "required", True),
+    "its name": (lambda name: name, named, True),
+    "True": (lambda _: True, named, True),
+    "the wire's object": (named, named, True),
+}
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+@pytest.mark.parametrize("form", TOOLS)
+async def test_every_choice_goes_with_every_form(
+    form: str, choice: str, emulator: Emulator, chat: Callable[..., ChatDoubao]
+) -> None:
+    tool, name = TOOLS[form]
+    given, wire, called = CHOICES[choice]
+    model = chat().bind_tools([tool], tool_choice=given(name))
+    for message in (model.invoke("Hello"), await model.ainvoke("Hello")):
+        assert bound(emulator).get("tool_choice") == wire(name)
+        assert called in {None, bool(message.tool_calls)}
+
+
+@pytest.mark.parametrize("thinking", ["enabled", "disabled"])
+@pytest.mark.parametrize("choice", ["any", "get_weather"])
+async def test_a_forced_call_and_thinking_go_out_together(
+    choice: str, thinking: str, emulator: Emulator, chat: Callable[..., ChatDoubao]
+) -> None:
+    """The service documents no restriction (ark.md 4.1), so nothing is weakened silently."""
+    model = chat(thinking=thinking).bind_tools([get_weather], tool_choice=choice)
+    for message in (model.invoke(PARIS), await model.ainvoke(PARIS)):
+        assert [call["args"] for call in message.tool_calls] == [{"city": "Paris"}]
+        assert ("reasoning_content" in message.additional_kwargs) is (thinking == "enabled")
+        body = emulator.requests[-1].body
+        assert body["thinking"] == {"type": thinking}
+        assert body["tool_choice"] == ("required" if choice == "any" else named(choice))
 
 
 def test_a_tool_of_the_service_itself_is_sent_as_it_is(chat: Callable[..., ChatDoubao]) -> None:
     built_in = {"type": "web_search", "limit": 3}
     assert chat().bind_tools([built_in]).kwargs == {"tools": [built_in]}
-
-
-NAMED = {"type": "function", "function": {"name": "get_weather"}}
-
-
-@pytest.mark.parametrize(
-    ("choice", "wire"),
-    [
-        (None, None),
-        (False, None),
-        ("auto", "auto"),
-        ("none", "none"),
-        ("any", "required"),
-        ("required", "required"),
-        ("get_weather", NAMED),
-        (True, NAMED),
-        (NAMED, NAMED),
-    ],
-)
-def test_tool_choice(
-    choice: Any, wire: Any, emulator: Emulator, chat: Callable[..., ChatDoubao]
-) -> None:
-    chat().bind_tools([get_weather], tool_choice=choice).invoke("Hello")
-    assert bound(emulator).get("tool_choice") == wire
 
 
 def test_true_forces_any_of_several_tools(chat: Callable[..., ChatDoubao]) -> None:
@@ -133,7 +174,7 @@ def test_an_unknown_tool_choice_is_refused_with_the_names(chat: Callable[..., Ch
         chat().bind_tools([get_weather], tool_choice="get_wether")
 
 
-def test_without_tools_nothing_about_tools_is_sent(
+async def test_without_tools_nothing_about_tools_is_sent(
     emulator: Emulator, chat: Callable[..., ChatDoubao]
 ) -> None:
     """Agents bind an empty list when only the format of the answer matters."""
@@ -141,16 +182,18 @@ def test_without_tools_nothing_about_tools_is_sent(
     model.bind_tools([], tool_choice="any", parallel_tool_calls=False).invoke("Hello")
     model.invoke("Hello", tools=[])
     model.invoke("Hello")
-    assert [set(request.body) for request in emulator.requests] == [{"model", "messages"}] * 3
+    await model.bind_tools([], tool_choice="any", parallel_tool_calls=False).ainvoke("Hello")
+    assert [set(request.body) for request in emulator.requests] == [{"model", "messages"}] * 4
 
 
-def test_parallel_calls_may_be_turned_off(
+async def test_parallel_calls_may_be_turned_off(
     emulator: Emulator, chat: Callable[..., ChatDoubao]
 ) -> None:
     chat().bind_tools([get_weather], parallel_tool_calls=False).invoke("Hello")
     chat(parallel_tool_calls=False).bind_tools([get_weather]).invoke("Hello")
+    await chat().bind_tools([get_weather], parallel_tool_calls=True).ainvoke("Hello")
     sent = [request.body["parallel_tool_calls"] for request in emulator.requests]
-    assert sent == [False, False]
+    assert sent == [False, False, True]
 
 
 def test_strict_requires_every_property(
@@ -194,8 +237,6 @@ def test_arguments_stay_unescaped(emulator: Emulator, chat: Callable[..., ChatDo
     model = chat().bind_tools([get_weather])
     emulator.answer(tool_calls=[("get_weather", '{"city": "北京"}')])
     message = model.invoke("天气?")
-    from langchain_core.messages import ToolMessage
-
     model.invoke(
         [
             HumanMessage("天气?"),
@@ -205,60 +246,3 @@ def test_arguments_stay_unescaped(emulator: Emulator, chat: Callable[..., ChatDo
     )
     (call,) = emulator.requests[-1].body["messages"][1]["tool_calls"]
     assert call["function"]["arguments"] == '{"city":"北京"}'
-
-
-class Weather(BaseModel):
-    """Report of the weather."""
-
-    city: str
-    condition: str
-
-
-QUESTION = {"messages": [("user", "What is the weather in Paris?")]}
-
-
-def test_an_agent_answers_with_tools(emulator: Emulator, chat: Callable[..., ChatDoubao]) -> None:
-    from langchain.agents import create_agent
-
-    state = create_agent(chat(), [get_weather]).invoke(QUESTION)
-    assert [message.type for message in state["messages"]] == ["human", "ai", "tool", "ai"]
-    assert "Sunny in Paris" in state["messages"][-1].text
-
-
-async def test_an_agent_answers_with_tools_async(
-    emulator: Emulator, chat: Callable[..., ChatDoubao]
-) -> None:
-    from langchain.agents import create_agent
-
-    state = await create_agent(chat(), [get_weather]).ainvoke(QUESTION)
-    assert "Sunny in Paris" in state["messages"][-1].text
-
-
-def test_an_agent_uses_the_tool_strategy(
-    emulator: Emulator, chat: Callable[..., ChatDoubao]
-) -> None:
-    from langchain.agents import create_agent
-    from langchain.agents.structured_output import ToolStrategy
-
-    emulator.answer(tool_calls=[("get_weather", {"city": "Paris"})])
-    emulator.answer(tool_calls=[("Weather", {"city": "Paris", "condition": "sunny"})])
-    agent = create_agent(chat(), [get_weather], response_format=ToolStrategy(Weather))
-    state = agent.invoke(QUESTION)
-    assert state["structured_response"] == Weather(city="Paris", condition="sunny")
-    assert bound(emulator)["tool_choice"] == "required"
-
-
-@pytest.mark.parametrize("tools", [[], [get_weather]])
-def test_an_agent_uses_native_output_because_the_profile_says_so(
-    tools: list[Any], emulator: Emulator, chat: Callable[..., ChatDoubao]
-) -> None:
-    from langchain.agents import create_agent
-
-    if tools:
-        emulator.answer(tool_calls=[("get_weather", {"city": "Paris"})])
-    emulator.answer('{"city": "Paris", "condition": "sunny"}')
-    state = create_agent(chat(), tools, response_format=Weather).invoke(QUESTION)
-    assert state["structured_response"] == Weather(city="Paris", condition="sunny")
-    sent = bound(emulator)
-    assert sent["response_format"]["json_schema"]["name"] == "Weather"
-    assert ("tools" in sent) is bool(tools)
