@@ -1,18 +1,28 @@
-"""Each page of docs/ with examples: they run, one after the other, against the emulator."""
+"""The pages of docs/: their examples run, in order, against the emulator, and their links lead."""
 
 import re
 from pathlib import Path
 
 import pytest
 
-DOCS = Path(__file__).resolve().parent.parent / "docs"
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
 EXAMPLE = re.compile(r"```python\n(.*?)```", re.DOTALL)
+LINK = re.compile(r"\]\(([^)#\s]*)(#[^)\s]+)?\)")
 PAGES = [page for page in sorted(DOCS.glob("*.md")) if EXAMPLE.search(page.read_text())]
+LINKED = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
 
 
+# Core calls its own v3 events a beta.
+@pytest.mark.filterwarnings("ignore:.*is in beta")
+# What LlamaIndex's workflows do among themselves.
+@pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecationWarning")
+@pytest.mark.filterwarnings("ignore:is_running called from within a step")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_examples_of_a_page_run(page, emulator, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    for name in ("ARK_API_KEY", "BYTEPLUS_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("DOUBAO_PROVIDER", "emulator")
     monkeypatch.setenv("DOUBAO_BASE_URL", emulator.base_url)
     namespace = {"__name__": page.stem}
@@ -23,3 +33,26 @@ def test_the_examples_of_a_page_run(page, emulator, tmp_path, monkeypatch):
 
 def test_there_are_pages_with_examples():
     assert PAGES
+
+
+def _anchors(page):
+    """The anchors that GitHub gives to a page's headings."""
+    for heading in re.findall(r"^#+ (.+)$", EXAMPLE.sub("", page.read_text()), re.MULTILINE):
+        yield "#" + re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("page", LINKED, ids=lambda page: page.name)
+def test_links_to_files_and_sections_lead_somewhere(page):
+    for target, anchor in LINK.findall(page.read_text()):
+        if "://" in target:
+            continue
+        file = page.parent / target if target else page
+        assert file.exists(), target
+        assert not anchor or anchor in set(_anchors(file)), anchor
+
+
+def test_every_feature_of_the_langchain_page_is_in_its_table_of_contents():
+    page = DOCS / "langchain.md"
+    contents, _ = page.read_text().split("\n## ", 1)
+    listed = [anchor for _, anchor in LINK.findall(contents)]
+    assert listed == list(_anchors(page))[1:]

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+import langchain_doubao
+import llamaindex_doubao
+
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
 SNIPPETS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
@@ -39,6 +42,15 @@ def test_each_snippet_runs_on_the_emulator_without_a_key(snippet, emulator, tmp_
 def test_there_is_a_snippet_for_chat_rag_and_agent_of_both_frameworks():
     for package in ("langchain_doubao", "llamaindex_doubao"):
         assert sum(package in snippet for snippet in SNIPPETS) == 3
+
+
+def test_the_classes_of_what_there_is_are_exported_by_their_packages():
+    table = README.split("| | LangChain | LlamaIndex |\n", 1)[1].split("\n\n", 1)[0]
+    cells = [line.strip("| ").split(" | ") for line in table.splitlines()[1:]]
+    for column, package in ((1, langchain_doubao), (2, llamaindex_doubao)):
+        named = {name for row in cells for name in re.findall(r"`(\w+)`", row[column])}
+        exported = {name: getattr(package, name) for name in package.__all__}
+        assert named == {name for name, it in exported.items() if not issubclass(it, Exception)}
 
 
 @pytest.mark.parametrize("heading", ["Quick start", "Tests"])
