@@ -12,7 +12,6 @@ for them. ``scripts/refresh_catalogue.py`` compares the file with what a cloud l
 from __future__ import annotations
 
 import difflib
-import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -96,9 +95,16 @@ _READ_AS: Mapping[str, Any] = {
 }
 
 
-@functools.cache
-def models() -> Mapping[str, ModelFacts]:
-    """Every known model by id."""
+def _facts(line: Mapping[str, Any]) -> ModelFacts:
+    return ModelFacts(
+        **{
+            name: _READ_AS[name](value) if name in _READ_AS and value is not None else value
+            for name, value in line.items()
+        }
+    )
+
+
+def _read() -> Mapping[str, ModelFacts]:
     data = from_json(Path(__file__).with_name("catalogue.json").read_bytes())
     families = data["families"]
     return MappingProxyType(
@@ -109,18 +115,18 @@ def models() -> Mapping[str, ModelFacts]:
     )
 
 
-def _facts(line: Mapping[str, Any]) -> ModelFacts:
-    return ModelFacts(
-        **{
-            name: _READ_AS[name](value) if name in _READ_AS and value is not None else value
-            for name, value in line.items()
-        }
-    )
+# At import, because making a model object, which looks here, must read no files.
+_MODELS = _read()
+
+
+def models() -> Mapping[str, ModelFacts]:
+    """Every known model by id."""
+    return _MODELS
 
 
 def find(model: str) -> ModelFacts | None:
     """What is known of *model*, or ``None``."""
-    return models().get(model)
+    return _MODELS.get(model)
 
 
 def nearest(model: str, kind: str | None = None) -> str | None:

@@ -31,6 +31,15 @@ class Decoder:
 
     def feed(self, block: bytes) -> list[bytes]:
         """Take the next block and give the payloads of the events that it completes."""
+        if (
+            # Most blocks are one event of one line: then the first blank line is also the end.
+            block.find(b"\n") == len(block) - 2
+            and block.startswith(b"data: ")
+            and block.endswith(b"\n")
+            and not (self._pending or self._carriage_return or b"\r" in block)
+        ):
+            self._at_start = False
+            return [block[6:-2]]
         if self._at_start:
             block = self._without_bom(block)
         if self._carriage_return or b"\r" in block:

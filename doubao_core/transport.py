@@ -232,11 +232,20 @@ def _parts(
 
 
 def _blocks(response: httpx.Response) -> Iterator[bytes]:
-    return response.iter_bytes() if _is_decoded(response) else response.iter_raw()
+    """Give the blocks of a body; ``iter_raw`` would count, check and re-chunk each of them."""
+    if _is_decoded(response):
+        yield from response.iter_bytes()
+    else:
+        # A blocking transport never gives the asynchronous half of httpx's union.
+        yield from cast("httpx.SyncByteStream", response.stream)
+        response.close()
 
 
 def _ablocks(response: httpx.Response) -> AsyncIterator[bytes]:
-    return response.aiter_bytes() if _is_decoded(response) else response.aiter_raw()
+    """Give the blocks of a body; see :func:`_blocks`."""
+    if _is_decoded(response):
+        return response.aiter_bytes()
+    return aiter(cast("httpx.AsyncByteStream", response.stream))
 
 
 def _pass_over(response: httpx.Response) -> None:

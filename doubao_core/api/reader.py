@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
+from orjson import loads
 from pydantic_core import from_json
 
 from doubao_core.errors import UNREADABLE, DoubaoError, Malformed, Truncated, misshapen
@@ -93,9 +94,17 @@ class EventReader(ABC, Generic[T]):
 
 def _parsed(payload: bytes) -> JSON:
     try:
-        raw = from_json(payload)
-    except ValueError as error:
-        raise Malformed(f"an event of the stream is not JSON: {error}") from error
+        raw = loads(payload)
+    except ValueError:
+        raw = _parsed_slowly(payload)
     if not isinstance(raw, dict):
         raise Malformed(f"an event of the stream is a JSON {type(raw).__name__}, not an object")
     return raw
+
+
+def _parsed_slowly(payload: bytes) -> Any:
+    """Parse what is JSON but for a number, such as the ``-Infinity`` of a log probability."""
+    try:
+        return from_json(payload)
+    except ValueError as error:
+        raise Malformed(f"an event of the stream is not JSON: {error}") from error

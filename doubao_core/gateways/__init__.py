@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Gateway", "Route", "bearer", "gateway", "known", "route"]
 
 
-@functools.cache
-def _own() -> dict[str, Gateway]:
+def _modules() -> dict[str, Gateway]:
     found: dict[str, Gateway] = {}
     for module in pkgutil.iter_modules(__path__, f"{__name__}."):
         gateways = getattr(importlib.import_module(module.name), "GATEWAYS", ())
@@ -35,7 +34,7 @@ def known() -> dict[str, Gateway]:
     plugins: dict[str, Gateway] = {
         plugin.name: plugin for plugin in (entry.load() for entry in _plugins())
     }
-    return {**plugins, **_own()}
+    return {**plugins, **_OWN}
 
 
 def _plugins() -> EntryPoints:
@@ -47,7 +46,7 @@ def _plugins() -> EntryPoints:
 def gateway(name: str) -> Gateway:
     """Find a provider by name; an unknown one is an error that lists the known ones."""
     # Reading every package's entry points takes milliseconds, so only an unusual name does it.
-    found = _own().get(name) or known().get(name)
+    found = _OWN.get(name) or known().get(name)
     if found is None:
         names = ", ".join(repr(each) for each in sorted(known()))
         raise ConfigError(f"unknown provider {name!r}; known are {names}")
@@ -66,3 +65,8 @@ def route(provider: Gateway, operation: str) -> Route:
             gateway=provider.name,
             operation=operation,
         ) from None
+
+
+# At the end, because the modules import this package; at import, because making a client must
+# read no files.
+_OWN = _modules()
