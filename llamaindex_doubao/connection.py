@@ -9,6 +9,7 @@ from llama_index.core.bridge.pydantic import BaseModel, ConfigDict, Field, Priva
 from pydantic import BeforeValidator
 
 from doubao_core import ApiKey, AsyncClient, Client, ConfigError
+from doubao_core.config import resolve
 
 # What a copy has in common with the original: it belongs to the caller, and may hold locks.
 _SHARED = {
@@ -25,8 +26,9 @@ class Connection(BaseModel):
 
     Nothing is opened and no key is needed before the first request. Of an embedding model only the
     provider and the base URL are in ``to_dict``, so that a new key or timeout does not change the
-    cache keys that LlamaIndex makes of it. A pickle keeps the rest, but never the key: the copy
-    takes it from the environment again. None of these fields can be set later: make another object.
+    cache keys that LlamaIndex makes of it. A pickle keeps the rest, but never the key, which the
+    copy takes from the environment again, nor headers that look like one. None of these fields can
+    be set later: make another object.
     """
 
     model_config = ConfigDict(
@@ -84,7 +86,12 @@ class Connection(BaseModel):
     def model_post_init(self, context: Any, /) -> None:
         """Make the clients: cheap, they connect with the first request."""
         super().model_post_init(context)
-        settings: dict[str, Any] = {
+        settings = self._settings()
+        self._client = Client(**settings, http_client=self.http_client)
+        self._async_client = AsyncClient(**settings, http_client=self.http_async_client)
+
+    def _settings(self) -> dict[str, Any]:
+        return {
             "provider": self.provider,
             "api_key": self.api_key,
             "base_url": self.base_url,
@@ -92,8 +99,6 @@ class Connection(BaseModel):
             "max_retries": self.max_retries,
             "default_headers": self.default_headers,
         }
-        self._client = Client(**settings, http_client=self.http_client)
-        self._async_client = AsyncClient(**settings, http_client=self.http_async_client)
 
     def close(self) -> None:
         """Close the blocking client's connections; the next request opens new ones."""
@@ -147,4 +152,8 @@ class Connection(BaseModel):
             )
         # LlamaIndex deletes what cannot be pickled, such as a rate limiter, from the fields that
         # it is given: they must not be those of the object in use.
-        return super(Connection, self.__copy__()).__getstate__()
+        copied = self.__copy__()
+        if self.default_headers is not None:
+            portable = resolve(**self._settings()).portable()
+            copied.__dict__["default_headers"] = portable["default_headers"]
+        return super(Connection, copied).__getstate__()

@@ -12,8 +12,9 @@ from llama_index.core.tools import BaseTool
 from pydantic_core import from_json
 
 from doubao_core import ConfigError
-from llamaindex_doubao.messages import read_call, wire_name
+from llamaindex_doubao.messages import block_id, read_call, wire_name
 from llamaindex_doubao.parts import JSON
+from llamaindex_doubao.responses import whole_arguments
 
 _logger = logging.getLogger(__name__)
 
@@ -27,15 +28,18 @@ def wire_tools(tools: Sequence[BaseTool]) -> tuple[list[JSON], dict[str, str]]:
     Raises:
         ConfigError: Two tools have the same name on the wire.
     """
-    wire = [tool.metadata.to_openai_tool(skip_length_check=True) for tool in tools]
+    wire: list[JSON] = []
     names: dict[str, str] = {}
     for tool in tools:
         name = tool.metadata.get_name()
         if names.setdefault(wire_name(name), name) != name:
             raise ConfigError(
                 f"the tools {names[wire_name(name)]!r} and {name!r} have the same name on the "
-                "wire: use letters, digits, '_' and '-' only"
+                "wire: use letters, digits, '_' and '-' only, and at most 64 of them"
             )
+        schema = tool.metadata.to_openai_tool(skip_length_check=True)
+        function = {**schema["function"], "name": wire_name(name)}
+        wire.append({**schema, "function": function})
     return wire, {sent: name for sent, name in names.items() if sent != name}
 
 
@@ -115,25 +119,33 @@ def keep_first_call(response: ChatResponse) -> ChatResponse:
 def _calls(response: ChatResponse) -> list[tuple[str, str, Any]]:
     blocks = [block for block in response.message.blocks if isinstance(block, ToolCallBlock)]
     if blocks:
-        return [(block.tool_call_id or "", block.tool_name, block.tool_kwargs) for block in blocks]
+        return [
+            (block_id(block, position), block.tool_name, block.tool_kwargs)
+            for position, block in enumerate(blocks)
+        ]
     return [read_call(call) for call in response.message.additional_kwargs.get("tool_calls") or ()]
 
 
 def _arguments(name: str, arguments: Any, *, finished: bool, must_parse: bool) -> JSON:
     if isinstance(arguments, Mapping):
         return dict(arguments)
-    try:
-        parsed = from_json(arguments, allow_partial=False if finished else "trailing-strings")
-    except ValueError:
-        parsed = None
-    if isinstance(parsed, dict):
-        return parsed
-    if finished and arguments.strip():
+    if not finished:
+        return _so_far(arguments)
+    parsed = whole_arguments(arguments)
+    if parsed is None:
         problem = f"the arguments for tool {name!r} are no JSON object: {arguments[:_SHOWN]!r}"
         if must_parse:
             raise ValueError(problem)
         _logger.warning(problem)
-    return {}
+    return parsed or {}
+
+
+def _so_far(arguments: str) -> JSON:
+    try:
+        parsed = from_json(arguments, allow_partial="trailing-strings")
+    except ValueError:
+        return {}
+    return parsed if isinstance(parsed, dict) else {}
 
 
 def _why(response: ChatResponse) -> str:

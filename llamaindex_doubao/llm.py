@@ -32,7 +32,7 @@ from llamaindex_doubao.function_calling import (
     wire_tools,
 )
 from llamaindex_doubao.messages import wire_messages
-from llamaindex_doubao.options import merged
+from llamaindex_doubao.options import merged, set_apart
 from llamaindex_doubao.parts import JSON
 from llamaindex_doubao.responses import Reading, chat_response, completion_response
 from llamaindex_doubao.streaming import StreamedAnswer
@@ -57,6 +57,7 @@ _OPTIONS = (
     "reasoning_effort",
     "service_tier",
     "parallel_tool_calls",
+    "check_parameters",
     "extra_body",
 )
 
@@ -79,7 +80,8 @@ class Doubao(Connection, StructuredOutput):
     ``contextlib.closing`` or ``aclosing`` to have that happen at once.
 
     Raises:
-        ConfigError: A message, block, tool or option that cannot be sent; before anything is.
+        ConfigError: A message, block, tool or option that cannot be sent, or that a known model
+            does not take (``check_parameters=False`` sends it); before anything is.
         DoubaoError: Any other of the tree in ``doubao_core.errors``; a stream that breaks has what
             came in ``partial``.
     """
@@ -123,8 +125,11 @@ class Doubao(Connection, StructuredOutput):
     send_thinking: bool = Field(
         default=True, description="Send reasoning back with the history (ark.md 4.6)."
     )
+    check_parameters: bool = Field(
+        default=True, description="Refuse what a known model is said to refuse, before sending."
+    )
     extra_body: dict[str, Any] | None = Field(
-        default=None, description="Fields to merge over the request."
+        default=None, description="Fields to merge over the request; never checked."
     )
     additional_kwargs: dict[str, Any] = Field(
         default_factory=dict, description="More wire options; everything else wins over them."
@@ -162,7 +167,7 @@ class Doubao(Connection, StructuredOutput):
         limit = self.max_tokens or self.max_completion_tokens
         tools = self.is_function_calling_model
         if tools is None:
-            tools = known.tools if known else True
+            tools = known is None or known.tools is not False
         return LLMMetadata(
             context_window=window,
             # The prompt needs room too, or LlamaIndex refuses to build any.
@@ -337,12 +342,9 @@ class Doubao(Connection, StructuredOutput):
         """Give the arguments for the client, and how to read the answer."""
         own = {name: getattr(self, name) for name in _OPTIONS}
         given = {name: value for name, value in own.items() if value is not None}
-        options = merged(
-            {"stream_options": {"include_usage": True}} if stream and self.stream_usage else {},
-            self.additional_kwargs,
-            given,
-            call,
-        )
+        usage = {"stream_options": {"include_usage": True}} if stream and self.stream_usage else {}
+        layers = (usage, self.additional_kwargs, given, call)
+        options = merged(*layers)
         if "stream" in options:
             raise ConfigError("the method decides about stream: call stream_chat, or chat")
         names = options.pop("tool_names", {})
@@ -357,7 +359,7 @@ class Doubao(Connection, StructuredOutput):
             # It means nothing without tools, and may be refused.
             options.pop("parallel_tool_calls", None)
         wire = wire_messages(messages, send_thinking=self.send_thinking)
-        return {"model": self.model, **options, "messages": wire}, reading
+        return {"model": self.model, **set_apart(options, *layers), "messages": wire}, reading
 
     def _prompt(self, prompt: str, formatted: bool) -> list[ChatMessage]:
         if not formatted and self.completion_to_prompt is not None:

@@ -28,8 +28,9 @@ _ROLES: dict[MessageRole, str] = {
     MessageRole.TOOL: "tool",
     MessageRole.FUNCTION: "tool",
 }
-# What may stand in a name on the wire (ark.md 4.1); LlamaIndex's own tool schemas do the same.
+# What may stand in a name on the wire, and how long it may be (ark.md 4.1).
 _NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9_-]")
+_LONGEST_NAME = 64
 
 
 def wire_messages(messages: Iterable[ChatMessage], *, send_thinking: bool = True) -> list[JSON]:
@@ -53,7 +54,7 @@ def wire_messages(messages: Iterable[ChatMessage], *, send_thinking: bool = True
 
 def wire_name(name: str) -> str:
     """Make a tool's name one that the API takes."""
-    return _NOT_IN_NAMES.sub("_", name)
+    return _NOT_IN_NAMES.sub("_", name)[:_LONGEST_NAME]
 
 
 def _message(message: ChatMessage, *, send_thinking: bool) -> JSON:
@@ -115,7 +116,7 @@ def _calls(message: ChatMessage) -> Iterator[JSON]:
     known: set[str] = set()
     blocks = (block for block in message.blocks if isinstance(block, ToolCallBlock))
     for position, block in enumerate(blocks):
-        call_id = block.tool_call_id or f"call_{position}"
+        call_id = block_id(block, position)
         known.add(call_id)
         yield _call(call_id, block.tool_name, block.tool_kwargs)
     for legacy in message.additional_kwargs.get("tool_calls") or ():
@@ -123,6 +124,11 @@ def _calls(message: ChatMessage) -> Iterator[JSON]:
         if call_id not in known:
             known.add(call_id)
             yield _call(call_id, name, arguments)
+
+
+def block_id(block: ToolCallBlock, position: int) -> str:
+    """Give the id of a call, or the one that goes for it among the calls of its message."""
+    return block.tool_call_id or f"call_{position}"
 
 
 def _call(call_id: str, name: str, arguments: Any) -> JSON:

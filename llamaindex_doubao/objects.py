@@ -15,7 +15,8 @@ from pydantic_core import from_json
 from doubao_core import ResponseError
 
 _SHOWN = 200
-_DECODER = json.JSONDecoder()
+# Models write raw line breaks into strings, which pydantic does not read.
+_DECODER = json.JSONDecoder(strict=False)
 _REASONS = {
     "length": "it was cut at the token limit: raise max_tokens or max_completion_tokens",
     "content_filter": "the content filter ended it",
@@ -103,9 +104,13 @@ def _json(text: str) -> str:
     if begin < 0:
         return text
     try:
-        end = _DECODER.raw_decode(text, begin)[1]
-    except ValueError:
+        found, end = _DECODER.raw_decode(text, begin)
+    except (ValueError, RecursionError):
         return text[begin:]
+    try:
+        from_json(text[begin:end])
+    except ValueError:
+        return json.dumps(found, ensure_ascii=False)
     return text[begin:end]
 
 

@@ -7,6 +7,8 @@ from typing import Any
 
 from llamaindex_doubao.parts import JSON
 
+# Without anything in them they are as good as not given, and may be refused.
+_LISTS = {"stop", "tools"}
 # The two limits exclude each other (ark.md 4.1): who sets one takes back the other.
 _LIMITS = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
 
@@ -26,7 +28,7 @@ def merged(*layers: Mapping[str, Any]) -> JSON:
             result[name] = _merged(result.get(name), _wire(name, value))
             if value is not None and name in _LIMITS and _LIMITS[name] not in options:
                 result.pop(_LIMITS[name], None)
-    return {name: value for name, value in result.items() if value is not None}
+    return {name: value for name, value in result.items() if _says_something(name, value)}
 
 
 def set_apart(options: Mapping[str, Any], *layers: Mapping[str, Any]) -> JSON:
@@ -41,6 +43,10 @@ def set_apart(options: Mapping[str, Any], *layers: Mapping[str, Any]) -> JSON:
     checked = {name: value for name, value in options.items() if name not in apart}
     extra = {name: value for name, value in options.items() if name in apart}
     return {**checked, "extra_body": extra} if extra else checked
+
+
+def _says_something(name: str, value: Any) -> bool:
+    return value is not None and not (name in _LISTS and not value)
 
 
 def _wire(name: str, value: Any) -> Any:

@@ -31,6 +31,9 @@ JSON: TypeAlias = dict[str, Any]
 Extras: TypeAlias = Mapping[str, Any]
 
 _UNTITLED = "input_document"
+"""LlamaIndex's title of a document that was given none."""
+# The service wants a name with data (ark.md 4.2).
+_NAMELESS = "document.pdf"
 # Four base64 characters carry three bytes; so many are enough to tell what the bytes are.
 _HEAD = 64
 _PDF = "application/pdf"
@@ -101,12 +104,13 @@ class _Writer:
     def document(self, block: DocumentBlock) -> Iterator[JSON]:
         if url := self._url(block, block.data):
             self._only_pdf(block.document_mimetype or _PDF)
-            yield {"type": "file", "file": {"file_url": url, "filename": _file_name(block)}}
+            yield {"type": "file", "file": _given(file_url=url, filename=_file_name(block))}
             return
         data = self._base64(block, block.data)
         found = _sniffed(data, "")
         self._only_pdf(found[0] if found else (block.document_mimetype or "unknown"))
-        file = {"file_data": f"data:{_PDF};base64,{data}", "filename": _file_name(block)}
+        name = _file_name(block) or _NAMELESS
+        file = {"file_data": f"data:{_PDF};base64,{data}", "filename": name}
         yield {"type": "file", "file": file}
 
     def citable(self, block: CitableBlock) -> Iterator[JSON]:
@@ -178,7 +182,7 @@ def _data_url(data: str, kind: str, declared: str | None, default: str) -> str:
     return f"data:{found[0] if found else declared.lower()};base64,{data}"
 
 
-def _file_name(block: DocumentBlock) -> str:
-    if block.path and block.title == _UNTITLED:
-        return Path(block.path).name
-    return block.title or _UNTITLED
+def _file_name(block: DocumentBlock) -> str | None:
+    if block.title and block.title != _UNTITLED:
+        return block.title
+    return Path(block.path).name if block.path else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -16,7 +17,6 @@ from llama_index.core.base.llms.types import (
     ThinkingBlock,
     ToolCallBlock,
 )
-from pydantic_core import from_json
 
 from doubao_core import ChatCompletion, Usage
 from llamaindex_doubao.parts import JSON
@@ -45,9 +45,11 @@ class Reading:
     one_call: bool = False
     logprobs: bool = False
 
-    def calls(self, calls: Sequence[Call]) -> list[Call]:
+    def calls(self, calls: Sequence[Call]) -> Sequence[Call]:
         """Give the calls to show: under the caller's names, and only as many as it allows."""
         kept = calls[:1] if self.one_call else calls
+        if not self.names:
+            return kept
         return [call._replace(name=self.names.get(call.name, call.name)) for call in kept]
 
 
@@ -95,17 +97,22 @@ def message(
         blocks.extend(_call_block(call, complete=complete) for call in calls)
         extra["tool_calls"] = [_call_dict(call) for call in calls]
     fields = {"role": MessageRole.ASSISTANT, "additional_kwargs": extra, "blocks": blocks}
-    return build(ChatMessage, fields, set(fields))
+    return build(ChatMessage, fields, {"role", "additional_kwargs", "blocks"})
 
 
 def thinking_block(text: str, encrypted: str, tokens: int | None) -> ThinkingBlock:
     """Keep the reasoning, and its sealed form, which has to go back unchanged (ark.md 4.6)."""
-    sealed = {"encrypted_content": encrypted} if encrypted else {}
-    return ThinkingBlock(content=text, num_tokens=tokens, additional_information=sealed)
+    fields = {
+        "block_type": "thinking",
+        "content": text,
+        "num_tokens": tokens,
+        "additional_information": {"encrypted_content": encrypted} if encrypted else {},
+    }
+    return build(ThinkingBlock, fields, {"content", "num_tokens", "additional_information"})
 
 
 def facts(
-    usage: Usage | None, raw: JSON, finish_reason: str | None, request_id: str | None = None
+    usage: Usage | None, raw: JSON, finish_reason: str | None, request_id: str | None
 ) -> JSON:
     """Give what LlamaIndex and its users look for beside the message, as far as it is known."""
     known = {
@@ -154,16 +161,32 @@ def missing_id(answer_id: str, position: int) -> str:
     return f"call_{answer_id}_{position}"
 
 
+def whole_arguments(text: str) -> JSON | None:
+    """Read the finished arguments of a call; ``None`` if they are no JSON object.
+
+    Models write raw line breaks into strings, and nothing for no arguments.
+    """
+    if not text.strip():
+        return {}
+    try:
+        parsed = json.loads(text, strict=False)
+    except (ValueError, RecursionError):
+        return None
+    return parsed if isinstance(parsed, dict) else None
+
+
 def _call_block(call: Call, *, complete: bool) -> ToolCallBlock:
     arguments: Any = call.arguments
-    if complete:
-        try:
-            parsed = from_json(arguments) if arguments.strip() else {}
-        except ValueError:
-            parsed = None
+    if complete and (parsed := whole_arguments(arguments)) is not None:
         # What is no JSON object stays as the model wrote it, as evidence.
-        arguments = parsed if isinstance(parsed, dict) else arguments
-    return ToolCallBlock(tool_call_id=call.id, tool_name=call.name, tool_kwargs=arguments)
+        arguments = parsed
+    fields = {
+        "block_type": "tool_call",
+        "tool_call_id": call.id,
+        "tool_name": call.name,
+        "tool_kwargs": arguments,
+    }
+    return build(ToolCallBlock, fields, {"tool_call_id", "tool_name", "tool_kwargs"})
 
 
 def _call_dict(call: Call) -> JSON:

@@ -47,12 +47,13 @@ class GrowingText:
 
 
 class _Fragments:
-    """One tool call while it comes in."""
+    """One tool call while it comes in; *substitute* goes for its id until it has one."""
 
-    __slots__ = ("arguments", "id", "index", "name")
+    __slots__ = ("_substitute", "arguments", "id", "index", "name")
 
-    def __init__(self, index: int | None) -> None:
+    def __init__(self, index: int | None, substitute: str) -> None:
         self.index = index
+        self._substitute = substitute
         self.id = ""
         self.name = ""
         self.arguments = GrowingText()
@@ -66,7 +67,8 @@ class _Fragments:
             self.arguments.pieces.append(text)
 
     def snapshot(self) -> _CallSoFar:
-        return _CallSoFar(self.id, self.name, self.arguments, len(self.arguments.pieces))
+        call_id = self.id or self._substitute
+        return _CallSoFar(call_id, self.name, self.arguments, len(self.arguments.pieces))
 
 
 class _CallSoFar(NamedTuple):
@@ -77,10 +79,9 @@ class _CallSoFar(NamedTuple):
 
 
 class _Rest(NamedTuple):
-    """What a snapshot holds beside its texts; replaced, never changed, so snapshots share it."""
+    """What changes once in a stream, if at all; replaced, never changed: snapshots share it."""
 
     encrypted: str = ""
-    calls: tuple[_CallSoFar, ...] = ()
     complete: bool = False
     reasoning_tokens: int | None = None
 
@@ -97,9 +98,10 @@ class StreamedAnswer:
         self._text = GrowingText()
         self._reasoning = GrowingText()
         self._calls: list[_Fragments] = []
+        self._called: tuple[_CallSoFar, ...] = ()
         self._rest = _Rest()
-        self._id = ""
         self._finish_reason: str | None = None
+        self._request_id: str | None = None
         self._usage: JSON | None = None
         self._last: ChatDelta | None = None
 
@@ -114,9 +116,8 @@ class StreamedAnswer:
             # Agents look for it here, and nowhere else.
             extra["thinking_delta"] = event.reasoning_content
         if event.tool_calls:
-            self._id = event.raw.get("id") or self._id
-            self._merge(event.tool_calls)
-            self._rest = self._rest._replace(calls=tuple(c.snapshot() for c in self._calls))
+            self._merge(event)
+            self._called = tuple([call.snapshot() for call in self._calls])
         if event.encrypted_content:
             self._rest = self._rest._replace(encrypted=event.encrypted_content)
         if event.finish_reason or event.usage:
@@ -137,37 +138,34 @@ class StreamedAnswer:
     def _response(self, raw: JSON, delta: str, extra: JSON) -> ChatResponse:
         texts, thoughts = len(self._text.pieces), len(self._reasoning.pieces)
         return LazyChatResponse.of(
-            partial(self._message, texts, thoughts, self._rest),
+            partial(self._message, texts, thoughts, self._called, self._rest),
             raw=raw,
             delta=delta,
             logprobs=log_probabilities(raw) if self._reading.logprobs else None,
             additional_kwargs=extra,
         )
 
-    def _message(self, texts: int, thoughts: int, rest: _Rest) -> ChatMessage:
+    def _message(
+        self, texts: int, thoughts: int, called: tuple[_CallSoFar, ...], rest: _Rest
+    ) -> ChatMessage:
         thinking = None
         if thoughts or rest.encrypted:
             thinking = thinking_block(
                 self._reasoning.upto(thoughts), rest.encrypted, rest.reasoning_tokens
             )
-        calls = [
-            Call(
-                call.id or missing_id(self._id, position),
-                call.name,
-                call.arguments.upto(call.pieces),
-            )
-            for position, call in enumerate(rest.calls)
-        ]
-        return message(
-            thinking,
-            self._text.upto(texts),
-            self._reading.calls(calls),
-            complete=rest.complete,
+        calls = self._given(called) if called else ()
+        return message(thinking, self._text.upto(texts), calls, complete=rest.complete)
+
+    def _given(self, called: tuple[_CallSoFar, ...]) -> Sequence[Call]:
+        return self._reading.calls(
+            [Call(call.id, call.name, call.arguments.upto(call.pieces)) for call in called]
         )
 
     def _ending(self, event: ChatDelta) -> JSON:
         if event.finish_reason:
-            self._finish_reason = event.finish_reason
+            # Some servers send a second one, which says less.
+            self._finish_reason = self._finish_reason or event.finish_reason
+            self._request_id = self._request_id or event.request_id
             self._rest = self._rest._replace(complete=True)
         if event.usage:
             self._usage = event.usage
@@ -177,23 +175,29 @@ class StreamedAnswer:
 
     def _facts(self, raw: JSON) -> JSON:
         usage = Usage.parse(self._usage) if self._usage else None
-        return facts(usage, raw, self._finish_reason)
+        return facts(usage, raw, self._finish_reason, self._request_id)
 
-    def _merge(self, fragments: Sequence[JSON]) -> None:
-        for fragment in fragments:
-            call = self._call(fragment.get("index"), fragment.get("id"))
+    def _merge(self, event: ChatDelta) -> None:
+        for fragment in event.tool_calls or ():
+            index = fragment.get("index")
+            call = self._known(fragment)
+            if call is None:
+                substitute = missing_id(event.raw.get("id") or "", len(self._calls))
+                call = _Fragments(index, substitute)
+                self._calls.append(call)
+                # Their order is that of the indices, in whatever order they begin.
+                self._calls.sort(key=lambda each: inf if each.index is None else each.index)
             call.add(fragment)
 
-    def _call(self, index: int | None, call_id: str | None) -> _Fragments:
-        """Find the call that a fragment belongs to, or begin one."""
-        for call in reversed(self._calls):
-            if index is None or call.index == index:
-                if call_id and call.id and call_id != call.id:
-                    # The same index with another id is another call.
-                    break
-                return call
-        call = _Fragments(index)
-        self._calls.append(call)
-        # Their order is that of the indices, in whatever order they begin.
-        self._calls.sort(key=lambda each: inf if each.index is None else each.index)
-        return call
+    def _known(self, fragment: JSON) -> _Fragments | None:
+        """Find the call that a fragment belongs to."""
+        index, call_id = fragment.get("index"), fragment.get("id")
+        there = [call for call in self._calls if index is None or call.index == index]
+        last = there[-1] if there else None
+        if last is None or not call_id or last.id in ("", call_id):
+            return last
+        named = next((call for call in there if call.id == call_id), None)
+        # The same index with another id is another call; but some servers make an id for each
+        # fragment, and only a call that begins has a name.
+        begins = index is None or (fragment.get("function") or {}).get("name")
+        return named or (None if begins else last)

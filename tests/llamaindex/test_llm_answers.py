@@ -85,6 +85,20 @@ async def test_all_methods_give_the_same_message_and_facts(emulator, llm, ask):
     assert told(found) == told(expected)
 
 
+async def test_log_probabilities_are_given_with_their_alternatives(emulator, make_llm, sent):
+    def token(text: str, logprob: float) -> dict[str, Any]:
+        return {"token": text, "bytes": list(text.encode()), "logprob": logprob}
+
+    told = {"content": [{**token("x", -0.5), "top_logprobs": [token("x", -0.5), token("y", -1)]}]}
+    choice = {**BODY["choices"][0], "logprobs": told}
+    emulator.answer(body={**BODY, "choices": [choice]}, times=2)
+    llm = make_llm(model="doubao-1-5-pro-32k-250115", logprobs=True, top_logprobs=2)
+    for response in (llm.chat(HI), await llm.achat(HI)):
+        ((first, second),) = response.logprobs
+        assert (first.token, first.logprob, second.token) == ("x", -0.5, "y")
+    assert [(body["logprobs"], body["top_logprobs"]) for body in sent()] == [(True, 2)] * 2
+
+
 async def test_a_message_that_was_stored_is_the_same_on_the_wire(emulator, llm, ask):
     emulator.answer(reasoning="hm", content="茶", tool_calls=[("f", {"a": [1, None]})])
     message = (await ask(llm, HI)).message

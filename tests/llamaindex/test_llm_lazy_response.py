@@ -7,7 +7,14 @@ import pickle
 from typing import Any
 
 import pytest
-from llama_index.core.base.llms.types import ChatMessage, ChatResponse, MessageRole
+from llama_index.core.base.llms.types import (
+    ChatMessage,
+    ChatResponse,
+    MessageRole,
+    TextBlock,
+    ThinkingBlock,
+    ToolCallBlock,
+)
 from llama_index.core.instrumentation.events.llm import LLMChatInProgressEvent
 
 from doubao_core.api.chat import delta
@@ -98,6 +105,20 @@ def test_it_equals_the_validated_one(pair, look):
 def test_it_shows_the_same(pair, show):
     lazy, expected = pair
     assert show(lazy) == show(expected)
+
+
+def test_its_blocks_are_what_their_constructors_make():
+    *_, last = responses()
+    expected = [
+        ThinkingBlock(content="hm", num_tokens=None, additional_information={}),
+        TextBlock(text="茶 "),
+        ToolCallBlock(tool_call_id="c", tool_name="f", tool_kwargs={}),
+    ]
+    assert last.message.blocks == expected
+    for block, made in zip(last.message.blocks, expected, strict=True):
+        assert repr(block) == repr(made)
+        assert block.model_fields_set == made.model_fields_set
+        assert block.model_copy(deep=True) == pickle.loads(pickle.dumps(block)) == made  # noqa: S301
 
 
 def test_it_can_be_given_another_message():

@@ -89,7 +89,7 @@ TABLE = {
         DocumentBlock(url="https://example.com/tea.pdf"),
         {
             "type": "file",
-            "file": {"file_url": "https://example.com/tea.pdf", "filename": "input_document"},
+            "file": {"file_url": "https://example.com/tea.pdf"},
         },
     ),
 }
@@ -130,6 +130,14 @@ def test_roles(role: str, expected: str):
     assert wire(message)["role"] == expected
 
 
+def test_system_messages_stay_where_they_are():
+    """Agents put instructions into the middle of a conversation."""
+    roles = ["system", "user", "assistant", "system", "user", "developer"]
+    messages = [ChatMessage(role=role, content=str(place)) for place, role in enumerate(roles)]
+    sent = [(message["role"], message["content"]) for message in wire_messages(messages)]
+    assert sent == list(zip([*roles[:-1], "system"], "012345", strict=True))
+
+
 def test_texts_are_joined_as_llamaindex_joins_them():
     message = ChatMessage(blocks=[TextBlock(text="a"), TextBlock(text=""), TextBlock(text="b")])
     assert wire(message) == {"role": "user", "content": message.content}
@@ -156,6 +164,24 @@ def test_a_pdf_file_keeps_its_name(tmp_path):
     path.write_bytes(PDF)
     part = wire(ChatMessage(blocks=[DocumentBlock(path=path)]))["content"][0]
     assert part["file"]["filename"] == "leaf.pdf"
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "content"),
+    [
+        (ImageBlock, "image", PNG),
+        (VideoBlock, "video", MP4),
+        (AudioBlock, "audio", WAV),
+        (DocumentBlock, "data", PDF),
+    ],
+)
+def test_files_open_files_and_bytes_are_the_same_on_the_wire(tmp_path, kind, field, content):
+    path = tmp_path / "document.pdf"
+    path.write_bytes(content)
+    blocks = [kind(path=path), kind(**{field: io.BytesIO(content)}), kind(**{field: content})]
+    first, second, third = [wire(ChatMessage(blocks=[block])) for block in blocks]
+    assert first == second == third
+    assert b64(content) in str(first)
 
 
 def test_an_open_file_is_read_from_its_start_and_left_there():

@@ -1,9 +1,11 @@
-"""What a stream promises: deltas, snapshots, usage, calls in any order, honest ends."""
+"""What a stream promises: deltas, snapshots, usage, calls in any order, honest ends.
+
+The numbers are those of the invariants in llamaindex.md 5; the twelfth, that leaving a stream
+closes its connection, is in test_llm_leaving.py.
+"""
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import aclosing, closing
 from typing import Any
 
 import pytest
@@ -15,7 +17,6 @@ from llama_index.core.base.llms.types import (
 )
 
 from doubao_core import ContentRejected, DoubaoError, Truncated
-from doubao_emulator import Emulator
 
 HI = [ChatMessage(content="hi")]
 USAGE = {
@@ -63,6 +64,7 @@ def chunks(emulator, llm, stream):
 
 
 async def test_deltas_join_to_the_final_text_and_are_never_none(chunks):
+    """Invariant 1."""
     responses = await chunks()
     deltas = [response.delta for response in responses]
     assert deltas == ["", "", "", "Tea ", "is green.", "", "", "", "", ""]
@@ -70,6 +72,7 @@ async def test_deltas_join_to_the_final_text_and_are_never_none(chunks):
 
 
 async def test_every_chunk_holds_all_that_has_come(chunks):
+    """Invariants 2, 5 and 7: also the first chunk, which has no content."""
     responses = await chunks()
     contents = [response.message.content for response in responses]
     assert contents == ["", "", "", "Tea ", *["Tea is green."] * 6]
@@ -79,6 +82,7 @@ async def test_every_chunk_holds_all_that_has_come(chunks):
 
 
 async def test_chunks_are_snapshots_read_in_any_order(chunks):
+    """Invariant 3."""
     responses = await chunks()
     backwards = [response.message.content for response in reversed(responses)]
     assert backwards[::-1] == ["", "", "", "Tea ", *["Tea is green."] * 6]
@@ -89,6 +93,7 @@ async def test_chunks_are_snapshots_read_in_any_order(chunks):
 
 
 async def test_reasoning_deltas_are_where_agents_look(chunks):
+    """Invariant 4."""
     responses = await chunks()
     assert [response.additional_kwargs.get("thinking_delta") for response in responses] == [
         "h",
@@ -98,8 +103,10 @@ async def test_reasoning_deltas_are_where_agents_look(chunks):
 
 
 async def test_the_last_chunk_is_complete(chunks):
+    """Invariants 6 and 8: two calls in one chunk, interleaved."""
     last = (await chunks())[-1]
     assert last.delta == ""
+    assert last.additional_kwargs.pop("request_id").startswith("02")
     assert last.raw["usage"] == USAGE
     assert last.additional_kwargs == {
         "prompt_tokens": 7,
@@ -125,6 +132,7 @@ async def test_the_last_chunk_is_complete(chunks):
 
 
 async def test_half_written_arguments_stay_text_and_the_key_is_absent_without_calls(chunks):
+    """Invariant 9."""
     responses = await chunks()
     assert "tool_calls" not in responses[4].message.additional_kwargs
     written = [block.tool_kwargs for block in responses[6].message.blocks[2:]]
@@ -132,6 +140,7 @@ async def test_half_written_arguments_stay_text_and_the_key_is_absent_without_ca
 
 
 async def test_an_index_used_again_with_another_id_is_another_call(chunks):
+    """Invariant 8."""
     responses = await chunks(
         [
             event({"tool_calls": [fragment(0, '{"n":1}', id="call_1", name="f")]}),
@@ -145,6 +154,70 @@ async def test_an_index_used_again_with_another_id_is_another_call(chunks):
         ("call_2", {"n": 2}),
     ]
     assert responses[-1].message.content is None
+
+
+async def test_an_id_that_is_named_again_belongs_to_its_call(chunks):
+    """Invariant 8, for servers that count all calls as the first or count none."""
+    for index in (0, None):
+        responses = await chunks(
+            [
+                event(
+                    {
+                        "tool_calls": [
+                            fragment(index, '{"n":', id="call_1", name="f"),
+                            fragment(index, '{"n":2}', id="call_2", name="g"),
+                        ]
+                    }
+                ),
+                event(
+                    {"tool_calls": [fragment(index, "1}", id="call_1")]},
+                    finish_reason="tool_calls",
+                ),
+            ]
+        )
+        calls = responses[-1].message.blocks
+        assert [(call.tool_call_id, call.tool_name, call.tool_kwargs) for call in calls] == [
+            ("call_1", "f", {"n": 1}),
+            ("call_2", "g", {"n": 2}),
+        ]
+
+
+async def test_calls_without_ids_keep_those_they_were_given_when_an_earlier_one_begins(chunks):
+    responses = await chunks(
+        [
+            event({"tool_calls": [fragment(1, "{}", name="g")]}),
+            event({"tool_calls": [fragment(0, "{}", name="f")]}, finish_reason="tool_calls"),
+        ]
+    )
+    (first,) = responses[0].message.blocks
+    ids = {call.tool_name: call.tool_call_id for call in responses[-1].message.blocks}
+    assert ids["g"] == first.tool_call_id
+    assert ids["f"] != ids["g"]
+
+
+@pytest.mark.parametrize("nothing", [{}, {"content": None}, {"content": ""}, None])
+async def test_absent_null_and_empty_fields_are_the_same(chunks, nothing):
+    """Invariant 7."""
+    empty = {"choices": [{"delta": nothing, "index": 0}]}
+    first, second, *_ = await chunks(
+        [empty, event({"content": "x", "tool_calls": None}, finish_reason="stop"), {"choices": []}]
+    )
+    assert (first.delta, first.message.content) == ("", "")
+    assert (second.delta, second.message.content) == ("x", "x")
+
+
+async def test_usage_in_every_chunk_is_that_of_the_moment(chunks):
+    running = {**USAGE, "completion_tokens": 1, "total_tokens": 8}
+    responses = await chunks(
+        [
+            event({"content": "x"}, usage=running),
+            event({"content": ""}, finish_reason="stop", usage=USAGE),
+            event(usage=USAGE),
+        ]
+    )
+    counted = [each.additional_kwargs["completion_tokens"] for each in responses]
+    assert counted == [1, 5, 5]
+    assert [each.raw["usage"]["completion_tokens"] for each in responses] == counted
 
 
 async def test_a_call_without_id_gets_one_that_stays(chunks):
@@ -195,11 +268,13 @@ async def test_usage_before_the_last_event_is_repeated_at_the_end(chunks):
 
 
 async def test_an_empty_stream_gives_one_response(chunks):
+    """Invariant 11."""
     (only,) = await chunks([])
     assert (only.delta, only.message.content, only.raw["usage"]) == ("", "", None)
 
 
 async def test_usage_is_asked_for_unless_told_not_to(emulator, make_llm, stream, sent):
+    """Invariant 6."""
     assert (await stream(make_llm(), HI))[-1].raw["usage"]["total_tokens"] > 0
     assert (await stream(make_llm(stream_usage=False), HI))[-1].raw["usage"] is None
     assert sent()[0]["stream_options"] == {"include_usage": True}
@@ -225,9 +300,34 @@ async def test_log_probabilities_come_with_their_text(chunks):
     ids=["no end marker", "no finish reason", "half a call"],
 )
 async def test_a_cut_stream_raises_with_the_text_that_came(emulator, llm, stream, events):
+    """Invariant 10."""
     emulator.answer(events=events)
     with pytest.raises(Truncated) as caught:
         await stream(llm, HI)
+    assert caught.value.partial == "Tea "
+
+
+async def test_a_stream_is_asked_for_again_only_before_its_first_chunk(
+    emulator, make_llm, stream, sent
+):
+    llm = make_llm(max_retries=2)
+    emulator.answer(events=[event({"content": "Tea "})])
+    with pytest.raises(Truncated):
+        await stream(llm, HI)
+    assert len(sent()) == 1
+    with emulator.fault("rate_limit", retry_after=0, times=2):
+        assert (await stream(llm, HI))[-1].message.content
+    assert len(sent()) == 1 + 3
+
+
+async def test_a_cut_completion_raises_with_the_text_that_came(emulator, llm):
+    """Invariant 10."""
+    emulator.answer(events=[event({"content": "Tea "})], times=2)
+    with pytest.raises(Truncated) as caught:
+        list(llm.stream_complete("hi"))
+    assert caught.value.partial == "Tea "
+    with pytest.raises(Truncated) as caught:
+        _ = [each async for each in await llm.astream_complete("hi")]
     assert caught.value.partial == "Tea "
 
 
@@ -240,6 +340,7 @@ async def test_half_a_call_without_text_is_cut_too(emulator, llm, stream):
 
 
 async def test_an_error_in_the_stream_is_raised_with_code_and_text(emulator, llm, stream):
+    """Invariant 10."""
     code = "OutputTextSensitiveContentDetected"
     failure = {"error": {"code": code, "message": "Blocked. Request id: 0217abc"}}
     emulator.answer(events=[event({"content": "Tea "}), failure])
@@ -250,6 +351,7 @@ async def test_an_error_in_the_stream_is_raised_with_code_and_text(emulator, llm
 
 
 async def test_bytes_after_the_end_are_ignored(emulator, llm, stream):
+    """Invariant 10."""
     emulator.answer(events=[event({"content": "x"}, finish_reason="stop"), "[DONE]", "rubbish"])
     assert (await stream(llm, HI))[-1].message.content == "x"
 
@@ -260,64 +362,12 @@ async def test_a_request_that_fails_raises_before_any_chunk(emulator, llm, strea
     assert caught.value.status == 500
 
 
-@pytest.fixture
-def endless():
-    """An emulator of its own, for counting connections, that streams for ten seconds."""
-    with Emulator() as emulator:
-        emulator.answer(events=[event({"content": "x"})] * 1000, interval=0.01)
-        yield emulator
-
-
-@pytest.fixture
-def reader(endless, make_llm):
-    return make_llm().from_dict(
-        make_llm().to_dict() | {"base_url": endless.base_url, "api_key": "k"}
-    )
-
-
-async def _none_open(emulator: Any) -> None:
-    for _ in range(200):
-        if emulator.connections == 0:
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("the connection of a stream that was left is still open")
-
-
-async def test_leaving_a_blocking_stream_closes_its_connection(endless, reader):
-    with closing(reader.stream_chat(HI)) as responses:
-        assert next(responses).delta == "x"
-        assert endless.connections == 1
-    # LlamaIndex's wrapper does not close what it wraps; without a reference to it that happens.
-    del responses
-    await _none_open(endless)
-
-
-async def test_leaving_an_async_stream_closes_its_connection(endless, reader):
-    async with aclosing(await reader.astream_chat(HI)) as responses:
-        assert (await anext(responses)).delta == "x"
-        assert endless.connections == 1
-    await _none_open(endless)
-
-
-async def test_cancelling_a_stream_closes_its_connection(endless, reader):
-    begun = asyncio.Event()
-
-    async def read() -> None:
-        async for _ in await reader.astream_chat(HI):
-            begun.set()
-
-    task = asyncio.create_task(read())
-    await begun.wait()
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    await _none_open(endless)
-
-
 async def test_completions_stream_the_same_with_the_reasoning_beside(emulator, llm):
     emulator.answer(events=[*SCRIPT, "[DONE]"], times=2)
     blocking = list(llm.stream_complete("hi"))
     awaited = [each async for each in await llm.astream_complete("hi")]
+    for each in (*blocking, *awaited):
+        each.additional_kwargs.pop("request_id", None)
     assert blocking == awaited
     assert "".join(each.delta for each in blocking) == blocking[-1].text == "Tea is green."
     assert blocking[0].additional_kwargs["thinking_delta"] == "h"

@@ -6,12 +6,14 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from llama_index.core.base.llms.types import ChatMessage
+from llama_index.core.base.llms.types import ChatMessage, ImageBlock, TextBlock
+from llama_index.core.program import FunctionCallingProgram
+from llama_index.core.program.utils import get_program_for_llm
 from llama_index.core.prompts import PromptTemplate
 from llama_index.core.types import PydanticProgramMode
 from pydantic import BaseModel, Field
 
-from doubao_core import DoubaoError
+from doubao_core import DoubaoError, Truncated
 from llamaindex_doubao import StructuredOutputError
 from llamaindex_doubao.schema import response_format, strict
 
@@ -109,6 +111,13 @@ async def test_prose_around_the_object_is_tolerated(emulator, make_llm, text):
     assert [objects[-1] for objects in await stream(llm)] == [City(**CITY)] * 2
 
 
+async def test_raw_line_breaks_inside_strings_are_read(make_llm, way, say):
+    say('{"name": "New\nYork", "people": 8}', times=4)
+    llm, expected = make_llm(structured_output=way), City(name="New\nYork", people=8)
+    assert await predict(llm) == [expected] * 2
+    assert [objects[-1] for objects in await stream(llm)] == [expected] * 2
+
+
 @pytest.mark.parametrize(
     ("text", "reason", "why"),
     [
@@ -163,17 +172,112 @@ async def test_other_program_modes_are_left_to_llamaindex(make_llm):
         [each async for each in await llm.astream_structured_predict(City, PROMPT, name="Paris")]
 
 
+async def test_streams_send_everything_that_is_set_and_change_nothing(make_llm, way, say, sent):
+    llm = make_llm(
+        structured_output=way, system_prompt="Be exact.", thinking="enabled", max_tokens=900
+    )
+    say(CITY_JSON, times=2)
+    options = {"temperature": 0.5, "tool_choice": "none", "tool_required": False}
+    await stream(llm, llm_kwargs=options)
+    assert options == {"temperature": 0.5, "tool_choice": "none", "tool_required": False}
+    first, second = sent()
+    assert first == second
+    contents = [(each["role"], each["content"]) for each in first["messages"]]
+    assert contents[-2:] == [("system", "Be exact."), ("user", "Tell me about Paris.")]
+    assert (first["temperature"], first["max_tokens"]) == (0.5, 900)
+    assert (first["thinking"], first["stream"]) == ({"type": "enabled"}, True)
+    assert first.get("tool_choice") == ("required" if way == "function" else None)
+    asked = first.get("response_format", {}).get("type")
+    assert asked == (way if way.startswith("json") else None)
+
+
+async def test_a_stream_that_breaks_gives_what_it_had_and_raises(emulator, make_llm, way):
+    half = '{"name": "Paris", "peo'
+    delta: dict[str, Any] = {"content": half}
+    if way == "function":
+        call = {"index": 0, "id": "call_1", "function": {"name": "City", "arguments": half}}
+        delta = {"tool_calls": [call]}
+    emulator.answer(events=[{"choices": [{"delta": delta, "index": 0}]}], times=2)
+    llm, seen = make_llm(structured_output=way), {}
+
+    def read() -> None:
+        for each in llm.stream_structured_predict(City, PROMPT, name="Paris"):
+            seen["blocking"] = each.name
+
+    async def aread() -> None:
+        async for each in await llm.astream_structured_predict(City, PROMPT, name="Paris"):
+            seen["async"] = each.name
+
+    with pytest.raises(Truncated):
+        read()
+    with pytest.raises(Truncated):
+        await aread()
+    assert seen == {"blocking": "Paris", "async": "Paris"}
+
+
 # LlamaIndex's own StructuredLLM calls a method that pydantic deprecates.
 @pytest.mark.filterwarnings("ignore:The `json` method is deprecated")
-async def test_a_structured_llm_gives_the_object_and_its_json(emulator, llm):
-    emulator.answer(CITY_JSON, times=3)
+async def test_a_structured_llm_gives_the_object_and_its_json(make_llm, way, say, sent):
+    say(CITY_JSON, times=6)
+    structured = make_llm(structured_output=way).as_structured_llm(City)
+    pictured = ChatMessage(
+        blocks=[
+            TextBlock(text="Which {city}?"),
+            TextBlock(text="See:"),
+            ImageBlock(url="https://example.com/paris.png"),
+        ]
+    )
+    responses = [
+        structured.chat([pictured]),
+        await structured.achat([pictured]),
+        list(structured.stream_chat([pictured]))[-1],
+        [each async for each in await structured.astream_chat([pictured])][-1],
+    ]
+    for response in responses:
+        assert response.raw == City(**CITY)
+        assert City.model_validate_json(response.message.content) == City(**CITY)
+    for body in sent():
+        assert body["messages"][-1]["content"] == [
+            {"type": "text", "text": "Which {city}?"},
+            {"type": "text", "text": "See:"},
+            {"type": "image_url", "image_url": {"url": "https://example.com/paris.png"}},
+        ]
+    for completion in (structured.complete("Paris"), await structured.acomplete("Paris")):
+        assert completion.raw == City(**CITY)
+        assert City.model_validate_json(completion.text) == City(**CITY)
+
+
+async def test_a_structured_llm_sends_the_options_of_a_call(emulator, llm, sent):
+    emulator.answer(CITY_JSON, times=2)
     structured = llm.as_structured_llm(City)
-    response = structured.complete("Paris")
-    assert response.raw == City(**CITY)
-    assert City.model_validate_json(response.text) == City(**CITY)
-    assert (await structured.acomplete("Paris")).raw == City(**CITY)
-    *_, last = structured.stream_chat([ChatMessage(content="Paris")])
-    assert last.raw == City(**CITY)
+    structured.chat([ChatMessage(content="Paris")], thinking="disabled")
+    await structured.achat([ChatMessage(content="Paris")], thinking="disabled")
+    assert [body["thinking"] for body in sent()] == [{"type": "disabled"}] * 2
+
+
+async def test_llamaindexs_own_programs_work_with_it(emulator, llm, sent):
+    emulator.answer(reasoning="hm", tool_calls=[("City", CITY_JSON)], times=4)
+    program = get_program_for_llm(City, PROMPT, llm, tool_choice="City")
+    assert isinstance(program, FunctionCallingProgram)
+    found = [
+        program(name="Paris"),
+        await program.acall(name="Paris"),
+        list(program.stream_call(name="Paris"))[-1],
+        [each async for each in await program.astream_call(name="Paris")][-1],
+    ]
+    assert found == [City(**CITY)] * 4
+    named = {"type": "function", "function": {"name": "City"}}
+    assert [body["tool_choice"] for body in sent()] == [named] * 4
+
+
+async def test_a_program_may_ask_for_several_objects(emulator, llm):
+    rome = {"name": "Rome", "people": 2_700_000}
+    emulator.answer(tool_calls=[("City", CITY), ("City", rome)], times=4)
+    program = get_program_for_llm(City, PROMPT, llm, allow_parallel_tool_calls=True)
+    both = [City(**CITY), City(**rome)]
+    assert program(name="?") == await program.acall(name="?") == both
+    assert list(program.stream_call(name="?"))[-1] == both
+    assert [each async for each in await program.astream_call(name="?")][-1] == both
 
 
 def test_schemas_are_closed_complete_and_without_what_strict_mode_refuses():

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import logging
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, TextBlock, ToolCallBlock
 from llama_index.core.tools import FunctionTool
 
 from doubao_core import ConfigError
+from llamaindex_doubao.messages import wire_messages
+
+if TYPE_CHECKING:
+    from llamaindex_doubao import Doubao
 
 
 def weather(city: str) -> str:
@@ -61,6 +65,17 @@ def test_two_tools_with_one_name_on_the_wire_are_refused(llm):
         llm._prepare_chat_with_tools(twins, user_msg="hi")
 
 
+async def test_a_name_that_is_too_long_for_the_wire_is_cut_and_given_back(llm, sent):
+    name = "weather_of_" + "a_very_long_place_" * 5
+    tool = FunctionTool.from_defaults(fn=weather, name=name)
+    for response in await with_tools(llm, [tool], user_msg="Weather?", tool_choice=name):
+        (call,) = llm.get_tool_calls_from_response(response)
+        assert call.tool_name == name
+    for body in sent():
+        assert body["tools"][0]["function"]["name"] == name[:64]
+        assert body["tool_choice"]["function"]["name"] == name[:64]
+
+
 def test_without_tools_nothing_of_them_is_sent(llm, sent):
     history = [ChatMessage(content="first")]
     llm.chat_with_tools([], user_msg=ChatMessage(content="second"), chat_history=history)
@@ -101,6 +116,63 @@ async def test_predict_and_call_calls_the_tool(llm):
     question = "What is the weather in Paris?"
     assert str(llm.predict_and_call([WEATHER], user_msg=question)) == "It is sunny in Paris."
     assert str(await llm.apredict_and_call([WEATHER], user_msg=question)) == "It is sunny in Paris."
+
+
+async def with_tools(llm: Doubao, tools: Any, **options: Any) -> list[ChatResponse]:
+    """Ask by all four methods; gives the last response of each."""
+    return [
+        llm.chat_with_tools(tools, **options),
+        await llm.achat_with_tools(tools, **options),
+        list(llm.stream_chat_with_tools(tools, **options))[-1],
+        [each async for each in await llm.astream_chat_with_tools(tools, **options)][-1],
+    ]
+
+
+@pytest.mark.parametrize("thinking", ["enabled", "disabled"])
+@pytest.mark.parametrize(
+    ("options", "choice", "parallel"),
+    [
+        ({}, None, False),
+        ({"allow_parallel_tool_calls": True}, None, True),
+        ({"tool_required": True}, "required", False),
+        ({"tool_choice": "any"}, "required", False),
+        ({"tool_choice": "none"}, "none", False),
+        ({"tool_choice": "weather", "tool_required": True}, NAMED, False),
+        ({"tool_choice": NAMED}, NAMED, False),
+    ],
+)
+async def test_choices_are_sent_by_every_method(
+    make_llm, sent, thinking, options, choice, parallel
+):
+    llm = make_llm(thinking=thinking)
+    await with_tools(llm, [WEATHER, CLOCK], user_msg="What is the weather in Paris?", **options)
+    assert len(sent()) == 4
+    for body in sent():
+        assert body.get("tool_choice") == choice
+        assert body["parallel_tool_calls"] is parallel
+        assert [tool["function"]["name"] for tool in body["tools"]] == ["weather", "clock"]
+        assert body["thinking"] == {"type": thinking}
+
+
+async def test_every_method_gives_the_same_calls(emulator, llm):
+    calls = [("weather", {"city": "Paris"}), ("clock", {})]
+    emulator.answer(reasoning="hm", tool_calls=calls, times=4)
+    question = {"user_msg": "?", "allow_parallel_tool_calls": True}
+    for response in await with_tools(llm, [WEATHER, CLOCK], **question):
+        found = llm.get_tool_calls_from_response(response)
+        assert [(call.tool_name, call.tool_kwargs) for call in found] == calls
+        legacy = response.message.additional_kwargs["tool_calls"]
+        assert [call["id"] for call in legacy] == [call.tool_id for call in found]
+
+
+async def test_neither_history_nor_options_are_changed(llm):
+    history = [ChatMessage(role="system", content="Be exact.")]
+    choice = {"type": "function", "function": {"name": "weather"}}
+    asked = {"user_msg": "Weather?", "chat_history": history, "tool_choice": choice}
+    await with_tools(llm, [WEATHER], **asked)
+    assert history == [ChatMessage(role="system", content="Be exact.")]
+    assert choice == NAMED
+    assert asked["chat_history"] is history
 
 
 async def test_one_call_is_kept_in_blocks_and_list_unless_more_are_allowed(emulator, llm):
@@ -166,17 +238,26 @@ def test_half_written_arguments_are_given_as_far_as_they_go(llm, caplog, argumen
     assert not caplog.records
 
 
-def test_finished_arguments_that_are_no_object_stay_visible(emulator, llm, caplog):
-    emulator.answer(tool_calls=[("weather", '{"city": Paris}')])
-    response = llm.chat_with_tools([WEATHER], user_msg="Weather?")
-    (block,) = [each for each in response.message.blocks if isinstance(each, ToolCallBlock)]
-    assert block.tool_kwargs == '{"city": Paris}'
-    with caplog.at_level(logging.WARNING):
-        (call,) = llm.get_tool_calls_from_response(response, error_on_no_tool_call=False)
-    assert call.tool_kwargs == {}
-    assert '{"city": Paris}' in caplog.text
-    with pytest.raises(ValueError, match="no JSON object"):
-        llm.get_tool_calls_from_response(response)
+async def test_finished_arguments_that_are_no_object_stay_visible(emulator, llm, caplog):
+    emulator.answer(tool_calls=[("weather", '{"city": Paris}')], times=4)
+    for response in await with_tools(llm, [WEATHER], user_msg="Weather?"):
+        (block,) = [each for each in response.message.blocks if isinstance(each, ToolCallBlock)]
+        assert block.tool_kwargs == '{"city": Paris}'
+        caplog.clear()
+        with caplog.at_level(logging.WARNING):
+            (call,) = llm.get_tool_calls_from_response(response, error_on_no_tool_call=False)
+        assert call.tool_kwargs == {}
+        assert '{"city": Paris}' in caplog.text
+        with pytest.raises(ValueError, match="no JSON object"):
+            llm.get_tool_calls_from_response(response)
+
+
+def test_a_call_of_another_provider_without_an_id_has_the_one_that_is_sent(llm):
+    block = ToolCallBlock(tool_name="f", tool_kwargs={})
+    message = ChatMessage(role="assistant", blocks=[block])
+    (call,) = llm.get_tool_calls_from_response(ChatResponse(message=message))
+    (wire,) = wire_messages([message])
+    assert call.tool_id == wire["tool_calls"][0]["id"]
 
 
 def test_no_arguments_at_all_are_an_empty_object(llm):
