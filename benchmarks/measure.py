@@ -2,71 +2,131 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
+Contestants = Mapping[str, Callable[[], int]]
+"""By name; each does its work once and says how much it did, in chunks or calls."""
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """Microseconds per operation of one contestant: the median round and the quartiles."""
+class Run:
+    """What every topic needs: the server, how often, and how large."""
 
-    name: str
-    samples: list[float]
-
-    @property
-    def median(self) -> float:
-        """The middle round."""
-        return statistics.median(self.samples)
+    url: str
+    rounds: int
+    runner: asyncio.Runner
+    shrink: int = 1
 
     @property
-    def spread(self) -> str:
-        """First and third quartile, as text."""
-        low, _, high = statistics.quantiles(self.samples, n=4)
-        return f"{low:,.0f}–{high:,.0f}"
+    def few(self) -> int:
+        """Rounds of what takes seconds: enough for quartiles."""
+        return min(self.rounds, max(3, self.rounds // 3))
+
+    def size(self, number: int) -> int:
+        """Give *number*, or less of it when this run is only to see that everything works."""
+        return max(2, number // self.shrink)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the report: a figure per round for each contestant."""
+
+    title: str
+    unit: str
+    samples: Mapping[str, list[float]]
+
+    def ratios(self, name: str, to: str) -> list[float]:
+        """Give what *name* cost in each round, in what *to* cost in the same round."""
+        pairs = zip(self.samples[name], self.samples[to], strict=True)
+        return [cost / other for cost, other in pairs]
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Microseconds per operation: CPU of this process, and by the clock on the wall."""
+
+    cpu: float
+    wall: float
+
+
+def quartiles(values: list[float]) -> tuple[float, float, float]:
+    """Give the first quartile, the median and the third; a single round is all three."""
+    if len(values) == 1:
+        return values[0], values[0], values[0]
+    low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
+    return low, middle, high
+
+
+def take_turns(contestants: Mapping[str, Callable[[], T]], rounds: int) -> dict[str, list[T]]:
+    """Run each contestant once per round; the first round warms up and does not count.
+
+    Each round begins with the next contestant, so that none always follows the same one.
+    """
+    samples: dict[str, list[T]] = {name: [] for name in contestants}
+    names = list(contestants)
+    for number in range(rounds + 1):
+        first = number % len(names)
+        for name in names[first:] + names[:first]:
+            if rounds > 1:
+                # Nobody pays for another's garbage; a single round only shows that all works.
+                gc.collect()
+            sample = contestants[name]()
+            if number:
+                samples[name].append(sample)
+    return samples
 
 
 def compare(
-    contestants: dict[str, Callable[[], int]],
-    *,
-    rounds: int,
-    clock: Callable[[], float] = time.process_time,
-) -> dict[str, Result]:
-    """Run each contestant once per round, in turn; a contestant gives how many operations it did.
+    contestants: Contestants, *, operations: int | Mapping[str, int], rounds: int
+) -> dict[str, list[Cost]]:
+    """Measure what one operation costs each contestant.
 
-    The first round warms up and does not count. ``clock`` is CPU time of this process by default.
+    Args:
+        contestants: What they do.
+        operations: How much the server had for each, the same for all or by name. Costs are per
+            one of these: chunks that a contestant adds of its own do not make it look cheaper.
+        rounds: How many rounds count.
+
+    Raises:
+        RuntimeError: A contestant did less than the server had for it.
     """
-    samples: dict[str, list[float]] = {name: [] for name in contestants}
-    for number in range(rounds + 1):
-        for name, contestant in contestants.items():
-            gc.collect()
-            started = clock()
-            operations = contestant()
-            spent = clock() - started
-            if number:
-                samples[name].append(spent / operations * 1e6)
-    return {name: Result(name, values) for name, values in samples.items()}
+
+    def timed(name: str, work: Callable[[], int]) -> Cost:
+        wanted = operations if isinstance(operations, int) else operations[name]
+        wall, cpu = time.perf_counter(), time.process_time()
+        done = work()
+        cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+        if done < wanted:
+            raise RuntimeError(f"{name} did {done} of {wanted}: its figure would mean nothing")
+        return Cost(cpu=cpu / wanted * 1e6, wall=wall / wanted * 1e6)
+
+    timers: dict[str, Callable[[], Cost]] = {
+        name: lambda name=name, work=work: timed(name, work) for name, work in contestants.items()
+    }
+    return take_turns(timers, rounds)
 
 
-def report(title: str, results: dict[str, Result], pairs: dict[str, str]) -> None:
-    """Print a table; *pairs* says which contestant is compared with which."""
-    print(f"\n{title}")
-    for name, result in results.items():
-        ratio = ""
-        if (peer := pairs.get(name)) is not None:
-            times = [
-                theirs / ours
-                for ours, theirs in zip(result.samples, results[peer].samples, strict=True)
-            ]
-            low, middle, high = statistics.quantiles(times, n=4)
-            ratio = f"{middle:5.1f}× cheaper than {peer} ({low:.1f}–{high:.1f})"
-        print(f"  {name:32} {result.median:9,.1f} µs  [{result.spread:>13}]  {ratio}")
+def cpu_row(title: str, costs: Mapping[str, list[Cost]]) -> Row:
+    """Make a row of CPU time."""
+    return Row(title, "CPU µs", {name: [cost.cpu for cost in each] for name, each in costs.items()})
+
+
+def wall_row(title: str, costs: Mapping[str, list[Cost]], *, ideal: float) -> Row:
+    """Make a row of time on the wall, with the *ideal*, in µs, as a contestant."""
+    samples = {name: [cost.wall for cost in each] for name, each in costs.items()}
+    rounds = len(next(iter(samples.values())))
+    return Row(title, "wall µs", {"ideal": [ideal] * rounds, **samples})
 
 
 @contextmanager

@@ -1,7 +1,9 @@
 """A server that costs next to nothing: answers are encoded before they are asked for.
 
-The model name says what to send: ``call`` (a plain answer), ``call-delay-200`` (after 200 ms),
+The model name says what to send: ``call`` (a plain answer), ``toolcall`` (one that calls a tool),
 ``text-2000`` (a stream of 2,000 text chunks at once), ``tools-500`` (500 fragments of tool calls).
+Each event is an HTTP chunk of its own, as of servers that flush what their model writes.
+``-delay-200`` lets it begin after 200 ms, ``-every-20`` sends the events of a stream 20 ms apart.
 Run as a process of its own; it prints its base URL and serves until its standard input closes.
 """
 
@@ -11,6 +13,7 @@ import asyncio
 import json
 import re
 import sys
+from dataclasses import dataclass
 from functools import cache
 
 _MODEL = re.compile(rb'"model":\s*"([^"]+)"')
@@ -28,31 +31,70 @@ _USAGE = {
     "prompt_tokens_details": {"cached_tokens": 0},
     "completion_tokens_details": {"reasoning_tokens": 12},
 }
+_HELLO: dict[str, object] = {
+    "role": "assistant",
+    "content": "Hello! How can I help?",
+    "reasoning_content": "Hi.",
+}
+_CALL: dict[str, object] = {
+    "role": "assistant",
+    "content": "",
+    "tool_calls": [
+        {
+            "id": "call_wiezxeyae8jzxl3jx8nhfgb5",
+            "type": "function",
+            "function": {"name": "search", "arguments": '{"query": "lighthouses", "limit": 3}'},
+        }
+    ],
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole HTTP answer in pieces, and the seconds before the first and between the pieces."""
+
+    pieces: tuple[bytes, ...]
+    delay: float
+    every: float
 
 
 @cache
-def answer(model: str) -> bytes:
-    """Give the whole HTTP answer for *model*."""
-    kind, _, number = model.partition("-")
-    if kind == "call":
-        body = json.dumps(_completion()).encode()
-        return _HEAD.format("application/json", f"Content-Length: {len(body)}\r\n").encode() + body
-    deltas = _text(int(number)) if kind == "text" else _tools(int(number))
-    events = [_event(delta) for delta in deltas]
-    events.append(_event({"role": "assistant", "content": ""}, finish_reason="stop"))
-    events.append(_sse({**_chunk(), "choices": [], "usage": _USAGE}))
-    body = b"".join([*events, b"data: [DONE]\n\n"])
-    chunked = b"".join(
-        f"{len(part):x}\r\n".encode() + part + b"\r\n"
-        for part in (body[at : at + 16384] for at in range(0, len(body), 16384))
-    )
+def answer(model: str) -> Answer:
+    """Give the answer for *model*."""
+    kind = model.partition("-")[0]
+    delay, every = (_number(f"{name}-", model) / 1000 for name in ("delay", "every"))
+    if kind in ("call", "toolcall"):
+        body = json.dumps(_completion(_CALL if kind == "toolcall" else _HELLO)).encode()
+        head = _HEAD.format("application/json", f"Content-Length: {len(body)}\r\n").encode()
+        return Answer((head + body,), delay, every)
     head = _HEAD.format("text/event-stream", "Transfer-Encoding: chunked\r\n").encode()
-    return head + chunked + b"0\r\n\r\n"
+    pieces = [_chunked(event) for event in _events(kind, _number(f"{kind}-", model))]
+    pieces[0] = head + pieces[0]
+    pieces[-1] += b"0\r\n\r\n"
+    return Answer(tuple(pieces) if every else (b"".join(pieces),), delay, every)
 
 
-def _completion() -> dict[str, object]:
-    message = {"role": "assistant", "content": "Hello! How can I help?", "reasoning_content": "Hi."}
-    choice = {"index": 0, "finish_reason": "stop", "logprobs": None, "message": message}
+def _number(name: str, model: str) -> int:
+    found = re.search(rf"{name}(\d+)", model)
+    return int(found.group(1)) if found else 0
+
+
+def _chunked(part: bytes) -> bytes:
+    return f"{len(part):x}\r\n".encode() + part + b"\r\n"
+
+
+def _events(kind: str, count: int) -> list[bytes]:
+    deltas = _text(count) if kind == "text" else _tools(count)
+    return [
+        *(_event(delta) for delta in deltas),
+        _event({"role": "assistant", "content": ""}, finish_reason="stop"),
+        _sse({**_chunk(), "choices": [], "usage": _USAGE}) + b"data: [DONE]\n\n",
+    ]
+
+
+def _completion(message: dict[str, object]) -> dict[str, object]:
+    reason = "tool_calls" if "tool_calls" in message else "stop"
+    choice = {"index": 0, "finish_reason": reason, "logprobs": None, "message": message}
     return {**_COMMON, "object": "chat.completion", "choices": [choice], "usage": _USAGE}
 
 
@@ -61,7 +103,9 @@ def _chunk() -> dict[str, object]:
 
 
 def _sse(event: dict[str, object]) -> bytes:
-    return b"data: " + json.dumps(event, ensure_ascii=False).encode() + b"\n\n"
+    return (
+        b"data: " + json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode() + b"\n\n"
+    )
 
 
 def _event(delta: dict[str, object], **choice: object) -> bytes:
@@ -100,17 +144,23 @@ class Connection(asyncio.Protocol):
             return
         self._pending = rest[size:]
         found = _MODEL.search(rest)
-        model = found.group(1).decode() if found else "call"
-        delay = re.search(r"delay-(\d+)", model)
-        if delay:
-            seconds = int(delay.group(1)) / 1000
-            asyncio.get_running_loop().call_later(seconds, self._write, answer("call"))
-        else:
-            self._write(answer(model))
+        reply = answer(found.group(1).decode() if found else "call")
+        loop = asyncio.get_running_loop()
+        if reply.delay or reply.every:
+            loop.call_later(reply.delay, self._write, reply, 0, loop.time() + reply.delay)
+            return
+        for piece in reply.pieces:
+            self._transport.write(piece)
 
-    def _write(self, data: bytes) -> None:
-        if not self._transport.is_closing():
-            self._transport.write(data)
+    def _write(self, reply: Answer, number: int, due: float) -> None:
+        """Write one piece, and have the next written when it is due, however late this one was."""
+        if self._transport.is_closing():
+            return
+        self._transport.write(reply.pieces[number])
+        if number + 1 < len(reply.pieces):
+            due += reply.every
+            loop = asyncio.get_running_loop()
+            loop.call_at(due, self._write, reply, number + 1, due)
 
 
 async def main() -> None:

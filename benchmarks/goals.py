@@ -1,0 +1,159 @@
+"""The goals: which figure is held against which, and the bound; all from performance.md 9.
+
+performance.md is the specification that this project was written to.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import calls
+import concurrency
+import startup
+import streams
+from contestants import AIOHTTP, FLOOR
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A contestant's figure against another's of the same round, or against a number alone.
+
+    With ``least`` the other must cost at least that many times as much; with ``most`` ours may
+    cost at most that many times the other or, where there is no other, at most that number.
+    """
+
+    ours: str
+    against: str | None = None
+    least: float | None = None
+    most: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """A line of the table: what is measured, in which row, and the bound for each framework."""
+
+    what: str
+    row: str
+    langchain: Bound | None
+    llamaindex: Bound | None
+
+    @property
+    def bounds(self) -> tuple[Bound | None, Bound | None]:
+        """Both, in the order of the table's columns."""
+        return self.langchain, self.llamaindex
+
+
+def cheaper(
+    what: str, row: str, langchain: float | None, llamaindex: float | None, *, suffix: str = ""
+) -> Goal:
+    """Each of ours is that many times cheaper than its peer; None measures without a goal."""
+    return Goal(
+        what,
+        row,
+        Bound(f"ChatDoubao{suffix}", "ChatOpenAI", least=langchain),
+        Bound(f"Doubao{suffix}", "OpenAILike", least=llamaindex),
+    )
+
+
+def share(what: str, row: str, langchain: float, llamaindex: float) -> Goal:
+    """Each of ours costs at most that share of its peer."""
+    return Goal(
+        what,
+        row,
+        Bound("ChatDoubao", "ChatOpenAI", most=langchain),
+        Bound("Doubao", "OpenAILike", most=llamaindex),
+    )
+
+
+def beside(what: str, row: str, other: str, langchain: float, llamaindex: float) -> Goal:
+    """Each of ours costs at most that many times *other*."""
+    return Goal(
+        what,
+        row,
+        Bound("ChatDoubao", other, most=langchain),
+        Bound("Doubao", other, most=llamaindex),
+    )
+
+
+def of_ideal(what: str, row: str, least: float) -> Goal:
+    """Each of ours reaches that share of the throughput that the latency alone would allow."""
+    return Goal(
+        what,
+        row,
+        Bound("ChatDoubao", "ideal", least=least),
+        Bound("Doubao", "ideal", least=least),
+    )
+
+
+def at_most(what: str, row: str, most: float) -> Goal:
+    """Each of ours stays within a number."""
+    return Goal(what, row, Bound("ChatDoubao", most=most), Bound("Doubao", most=most))
+
+
+def grows(what: str, row: str, few: str, many: str, most: tuple[float, float]) -> Goal:
+    """Each of ours costs with *many* at most that many times what it costs with *few*."""
+    ours = ("ChatDoubao", "Doubao")
+    bounds = [
+        Bound(f"{name}, {many}", f"{name}, {few}", most=bound)
+        for name, bound in zip(ours, most, strict=True)
+    ]
+    return Goal(what, row, bounds[0], bounds[1])
+
+
+GOALS = (
+    cheaper("streamed text chunk, 2,000 at once, blocking", streams.BLOCKING, 7, 6),
+    cheaper("… asyncio", streams.ASYNCIO, 7, 6),
+    Goal(
+        "… and its message read, as agents do",
+        streams.LOOKED_AT,
+        None,
+        Bound("Doubao", "OpenAILike"),
+    ),
+    beside("… against raw httpx, blocking", streams.BLOCKING, FLOOR, 1.8, 2.2),
+    beside("… against raw httpx, asyncio", streams.ASYNCIO, FLOOR, 1.8, 2.2),
+    grows("… of 32,000 against 500", streams.LENGTH, "500 chunks", "32,000 chunks", (1.7, 1.2)),
+    Goal(
+        "… 32,000 kept: memory",
+        startup.KEPT,
+        Bound("ChatDoubao", "ChatOpenAI"),
+        Bound("Doubao", "OpenAILike", most=0.1),
+    ),
+    cheaper("streamed tool-call fragment, 500 at once, blocking", streams.TOOLS_BLOCKING, 6.5, 6),
+    cheaper("… asyncio", streams.TOOLS_ASYNCIO, 6.5, 6),
+    *(
+        goal
+        for every in streams.PACES_MS
+        for row in [streams.PACED.format(every)]
+        for goal in (
+            cheaper(
+                f"64 streams at once, a chunk each per {every} ms: CPU per chunk", row, 2.4, 2.4
+            ),
+            cheaper("… with the aiohttp transport", row, 5, 4, suffix=AIOHTTP),
+        )
+    ),
+    at_most("256 streams at once: ms to the first token above the server's", streams.LIVE, 80),
+    cheaper("short call, one after the other", calls.SHORT, 2.4, 2.6),
+    cheaper("call with 10 messages of 4 KB", calls.LONG, 6, 5),
+    cheaper("call with 5 tools", calls.TOOLS, None, None),
+    grows(
+        "CPU per call with 256 in flight against 16",
+        concurrency.GROWTH,
+        "16 in flight",
+        "256 in flight",
+        (1.3, 1.3),
+    ),
+    cheaper("64 in flight: CPU per call", concurrency.CPU.format(64), 10, 10),
+    of_ideal("… throughput, of the ideal", concurrency.WALL.format(64), 0.9),
+    of_ideal("256 in flight: throughput, of the ideal", concurrency.WALL.format(256), 0.65),
+    cheaper("1,000 in flight: throughput", concurrency.WALL.format(1000), 3, 3),
+    share("import", startup.IMPORT, 0.6, 0.72),
+    share("fresh process to the first answer", startup.FIRST_ANSWER, 0.57, 0.9),
+    Goal(
+        "… peak memory, MiB",
+        startup.PEAK,
+        Bound("ChatDoubao", most=80),
+        Bound("Doubao", "OpenAILike"),
+    ),
+    at_most("construction after the import, ms", startup.CONSTRUCTION, 1),
+    at_most("… files, sockets and TLS contexts opened", startup.CONSTRUCTION_IO, 0),
+)
