@@ -38,10 +38,10 @@ def test_the_checks_run_against_the_wheel(package):
         assert _folder(package).name == package
 
 
-def test_the_base_install_is_httpx_pydantic_and_orjson():
+def test_the_base_install_is_small():
     requirements = map(Requirement, importlib.metadata.requires("doubao-integrations"))
     base = {each.name for each in requirements if each.marker is None}
-    assert base == {"httpx", "orjson", "pydantic"}
+    assert base == {"httpx", "orjson", "pydantic", "pyrate-limiter"}
 
 
 @pytest.mark.parametrize("package", FRAMEWORK)

@@ -1,0 +1,214 @@
+"""Rate limits: kept alone, by threads, tasks and processes; paused together, resumed slowly.
+
+Nothing here depends on how fast the machine is: a pacer may always be later than it must be.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from doubao_core import ConfigError
+from doubao_core.pacing import RateLimit, pacer
+
+FAST = 6000.0
+"""Requests per minute: a hundred per second, so a hundred at once and then one each 10 ms."""
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def url(request, tmp_path):
+    """Where a limit is counted."""
+    return None if request.param == "memory" else f"sqlite:///{tmp_path}/limits.db"
+
+
+def limit(url, **limits):
+    return RateLimit(url=url, **(limits or {"requests_per_minute": FAST}))
+
+
+def times(wait, count):
+    """When each of *count* requests went, in seconds from the first."""
+    gone = []
+    for _ in range(count):
+        wait()
+        gone.append(time.monotonic())
+    return [each - gone[0] for each in gone]
+
+
+def allowed(seconds):
+    """Most requests that may go within *seconds*: the burst, then the rate."""
+    return FAST / 60 + FAST / 60 * seconds + 1
+
+
+def assert_kept(gone):
+    gone = sorted(gone)
+    for first in range(0, len(gone), 7):
+        for last in range(first, len(gone), 7):
+            assert last - first + 1 <= allowed(gone[last] - gone[first])
+
+
+def test_one_caller_keeps_the_limit(url, request):
+    paced = pacer(limit(url), request.node.name)
+    gone = times(paced.wait, 130)
+    assert_kept(gone)
+    assert gone[-1] >= 0.25
+
+
+async def test_tasks_keep_the_limit_together(url, request):
+    paced = pacer(limit(url), request.node.name)
+    gone = []
+
+    async def one():
+        await paced.await_()
+        gone.append(time.monotonic())
+
+    await asyncio.gather(*(one() for _ in range(130)))
+    assert_kept(gone)
+    assert max(gone) - min(gone) >= 0.25
+
+
+def test_threads_keep_the_limit_together(url, request):
+    paced = pacer(limit(url), request.node.name)
+    gone = []
+    with ThreadPoolExecutor(8) as threads:
+        for each in [threads.submit(times, paced.wait, 16) for _ in range(8)]:
+            each.result()
+        started = time.monotonic()
+        for each in [threads.submit(times, paced.wait, 4) for _ in range(8)]:
+            each.result()
+    gone.append(time.monotonic() - started)
+    # 128 before, so nothing of the burst is left: 32 more take a third of a second.
+    assert gone[0] >= 0.25
+
+
+def _in_another_process(url, name, count, results):
+    paced = pacer(limit(url), name)
+    gone = []
+    for _ in range(count):
+        paced.wait()
+        gone.append(time.time())
+    results.put(gone)
+
+
+def test_processes_that_name_the_same_url_keep_the_limit_together(tmp_path):
+    url = f"sqlite:///{tmp_path}/limits.db"
+    context = multiprocessing.get_context("spawn")
+    results = context.Queue()
+    workers = [
+        context.Process(target=_in_another_process, args=(url, "shared", 45, results))
+        for _ in range(3)
+    ]
+    for worker in workers:
+        worker.start()
+    gone = [each for _ in workers for each in results.get(timeout=60)]
+    for worker in workers:
+        worker.join()
+    assert len(gone) == 135
+    assert_kept(gone)
+
+
+def test_equal_limits_with_equal_names_are_one(url):
+    one = pacer(limit(url), "the same")
+    assert pacer(limit(url), "the same") is one
+    assert pacer(limit(url), "another") is not one
+    named = RateLimit(requests_per_minute=FAST, url=url, name="several models")
+    assert pacer(named, "a model") is pacer(named, "another model")
+
+
+def test_tokens_are_counted_however_many_one_request_has(url, request):
+    """A request may have more tokens than may go at once."""
+    paced = pacer(limit(url, tokens_per_minute=600_000), request.node.name)
+    started = time.monotonic()
+    paced.wait(10_000)
+    assert time.monotonic() - started < 0.2
+    paced.wait(3_000)
+    assert time.monotonic() - started >= 0.28
+    paced.correct(-3_000)
+    again = time.monotonic()
+    paced.wait(1_000)
+    assert time.monotonic() - again < 0.2
+    # 2,000 are left: with 3,000 more spent a tenth of a second must pass.
+    paced.correct(3_000)
+    paced.wait(10)
+    assert time.monotonic() - again >= 0.09
+
+
+def test_a_refusal_pauses_everybody(url, request):
+    """The others as well, those that wait already and those of another object."""
+    paced = pacer(limit(url), request.node.name)
+    paced.wait()
+    paced.refused(0.4)
+    started = time.monotonic()
+    gone = []
+    waiting = [
+        threading.Thread(target=lambda: (paced.wait(), gone.append(time.monotonic() - started)))
+        for _ in range(3)
+    ]
+    for thread in waiting:
+        thread.start()
+    for thread in waiting:
+        thread.join()
+    assert len(gone) == 3
+    assert min(gone) >= 0.35
+
+
+def test_after_a_pause_the_pace_rises_slowly(url, request):
+    paced = pacer(limit(url), request.node.name)
+    paced.refused(0.1)
+    gone = times(paced.wait, 40)
+    # At full speed from an empty bucket 39 take 0.39 s; right after a pause each counts for two.
+    assert gone[-1] >= 0.6
+
+
+async def test_async_callers_pause_too(url, request):
+    paced = pacer(limit(url), request.node.name)
+    await paced.await_()
+    await paced.arefused(0.3)
+    started = time.monotonic()
+    await paced.await_()
+    assert time.monotonic() - started >= 0.25
+
+
+def test_refusals_of_requests_that_were_in_flight_together_are_one_reason(request):
+    paced = pacer(limit(None), request.node.name)
+    for _ in range(16):
+        paced.refused()
+    started = time.monotonic()
+    paced.wait()
+    assert 0.9 <= time.monotonic() - started < 2
+
+
+@pytest.mark.parametrize("field", ["requests_per_minute", "tokens_per_minute"])
+@pytest.mark.parametrize("value", [0, -1, float("inf"), float("nan")])
+def test_limits_that_are_none_are_refused(field, value):
+    with pytest.raises(ConfigError, match=field):
+        RateLimit(**{field: value})
+
+
+@pytest.mark.parametrize("url", ["limits.db", "mysql://host/db", "https://example.com"])
+def test_places_that_cannot_keep_a_count_are_refused(url):
+    with pytest.raises(ConfigError, match="sqlite:///path"):
+        RateLimit(requests_per_minute=1, url=url)
+
+
+def test_a_url_without_a_limit_is_refused():
+    with pytest.raises(ConfigError, match="limits nothing"):
+        RateLimit(url="sqlite:///limits.db")
+
+
+def test_a_place_that_cannot_be_reached_is_named_without_its_password():
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        closed_port = bound.getsockname()[1]
+    wanted = RateLimit(
+        requests_per_minute=1, url=f"postgresql://me:secret@127.0.0.1:{closed_port}/limits"
+    )
+    with pytest.raises(ConfigError) as caught:
+        pacer(wanted, "x").wait()
+    assert f"127.0.0.1:{closed_port}" in str(caught.value)
+    assert "secret" not in str(caught.value)
