@@ -127,10 +127,10 @@ class Client(Configured[BlockingHttp], Operations, SyncDriver):
         for attempt in count():
             reader, begun = opening.reader(), False
             try:
-                with self._transport.stream(opening.send) as (headers, blocks):
-                    reader.begin(headers)
+                with self._transport.stream(opening.send) as answer:
+                    reader.begin(answer.headers)
                     last = monotonic()
-                    for block in blocks:
+                    for block in answer.blocks:
                         if events := reader.feed(block):
                             begun = True
                             yield from events
@@ -142,6 +142,7 @@ class Client(Configured[BlockingHttp], Operations, SyncDriver):
                     while rest := reader.close():
                         begun = True
                         yield from rest
+                    answer.pass_over()
             except DoubaoError as error:
                 pause = self._pause(
                     opening.send, attempt, error, begun=begun, partial=reader.partial
@@ -173,10 +174,10 @@ class Client(Configured[BlockingHttp], Operations, SyncDriver):
         with media.Target(Path(folder), name) as target:
             while True:
                 fetch.check(media.resolve(fetch.host))
-                with self._transport.fetch(fetch.url) as (status, headers, blocks):
-                    if fetch.redirected(status, headers):
+                with self._transport.fetch(fetch.url) as answer:
+                    if fetch.redirected(answer.status, answer.headers):
                         continue
-                    for block in blocks:
+                    for block in answer.blocks:
                         target.write(fetch.counted(block))
                 return target.commit(fetch.finished())
 
@@ -264,10 +265,10 @@ class AsyncClient(Configured[AsyncHttp], Operations, AsyncDriver):
         for attempt in count():
             reader, begun = opening.reader(), False
             try:
-                async with self._transport.stream(opening.send) as (headers, blocks):
-                    reader.begin(headers)
+                async with await self._transport.stream(opening.send) as answer:
+                    reader.begin(answer.headers)
                     last = monotonic()
-                    async for block in blocks:
+                    async for block in answer.blocks:
                         if events := reader.feed(block):
                             begun = True
                             for event in events:
@@ -281,6 +282,7 @@ class AsyncClient(Configured[AsyncHttp], Operations, AsyncDriver):
                         begun = True
                         for event in rest:
                             yield event
+                    await answer.pass_over()
             except DoubaoError as error:
                 pause = self._pause(
                     opening.send, attempt, error, begun=begun, partial=reader.partial
@@ -299,10 +301,10 @@ class AsyncClient(Configured[AsyncHttp], Operations, AsyncDriver):
         with media.Target(Path(folder), name) as target:
             while True:
                 fetch.check(await asyncio.to_thread(media.resolve, fetch.host))
-                async with self._transport.fetch(fetch.url) as (status, headers, blocks):
-                    if fetch.redirected(status, headers):
+                async with await self._transport.fetch(fetch.url) as answer:
+                    if fetch.redirected(answer.status, answer.headers):
                         continue
-                    async for block in blocks:
+                    async for block in answer.blocks:
                         target.write(fetch.counted(block))
                 # Waiting for the disk takes seconds for a long film.
                 return await asyncio.to_thread(target.commit, fetch.finished())

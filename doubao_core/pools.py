@@ -16,9 +16,10 @@ import ssl
 import urllib.request
 from collections import defaultdict, deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import AsyncExitStack
 from time import monotonic
 from typing import TypeAlias, TypeVar, cast
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, finalize
 
 import httpx
 
@@ -137,9 +138,11 @@ class FreeListPool:
     async def aclose(self) -> None:
         """Close the idle connections now, and those in use when they come back."""
         self._closed = True
-        for idle in self._idle.values():
-            while idle:
-                await idle.pop().transport.aclose()
+        # Whoever drops a client at the end of a loop has this cancelled: the stack goes on.
+        async with AsyncExitStack() as closing:
+            for idle in self._idle.values():
+                while idle:
+                    closing.push_async_callback(idle.pop().transport.aclose)
 
 
 class _Connection:
@@ -199,6 +202,9 @@ class LoopPools:
         self._lifetimes: WeakKeyDictionary[
             asyncio.AbstractEventLoop, tuple[AsyncGenerator[FreeListPool], FreeListPool]
         ] = WeakKeyDictionary()
+        # The collector finalises all that died together in any order. What is held from elsewhere
+        # does not die with this object: sockets would be, before what closes them.
+        finalize(self, self._lifetimes.clear)
 
     async def current(self) -> FreeListPool:
         """Give the running loop's pool."""

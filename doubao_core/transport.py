@@ -11,10 +11,10 @@ import functools
 import os
 import threading
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import suppress
 from time import monotonic
-from typing import Any, cast
+from typing import Any, Self, cast
 from urllib.parse import urlsplit
 
 import httpx
@@ -74,42 +74,30 @@ class SyncTransport:
         """Send, and read the whole answer, of at most ``send.max_bytes``."""
         started = monotonic()
         request, how = build(send, self._settings)
-        with self._open(request) as response:
-            body = bytearray()
-            for block in _blocks(response):
-                _append(body, block, send.max_bytes)
-        return _as_ark(how, _reply(response, body, request, monotonic() - started))
+        with self._open(request) as answer:
+            body = answer.read(send.max_bytes)
+        return _as_ark(how, _reply(answer, body, request, monotonic() - started))
 
-    @contextmanager
-    def stream(self, send: Send) -> Generator[tuple[Mapping[str, str], Iterator[bytes]]]:
-        """Send, check the head of the answer, and give its headers and blocks as they come."""
+    def stream(self, send: Send) -> Incoming:
+        """Send, check the head of the answer, and give it; its blocks come when they come."""
         request, how = build(send, self._settings)
-        timeout = dict(self._timeout)
-        with self._open(request, timeout) as response:
-            if not _is_event_stream(response):
-                body = bytearray()
-                for block in _blocks(response):
-                    _append(body, block, _MAX_ERROR_BYTES)
-                raise _not_a_stream(_as_ark(how, _reply(response, body, request, 0.0)))
-            yield _headers(response), _blocks(response)
-            if not response.is_closed:
-                timeout["read"] = REST_SECONDS
-                _pass_over(response)
+        answer = self._open(request)
+        if answer.is_event_stream:
+            return answer
+        with answer:
+            body = answer.read(_MAX_ERROR_BYTES)
+        raise _not_a_stream(_as_ark(how, _reply(answer, body, request, 0.0)))
 
-    @contextmanager
-    def fetch(self, url: str) -> Generator[tuple[int, Mapping[str, str], Iterator[bytes]]]:
+    def fetch(self, url: str) -> Incoming:
         """GET *url*, which is not the API, without the key; redirects are not followed."""
         request = Request(method="GET", url=url, headers={"Accept-Encoding": "identity"})
-        with self._open(request, **_FOREIGN) as response:
-            yield response.status_code, _headers(response), _blocks(response)
+        return self._open(request, **_FOREIGN)
 
-    @contextmanager
-    def _open(
-        self, request: Request, timeout: dict[str, float | None] | None = None, **options: Any
-    ) -> Generator[httpx.Response]:
+    def _open(self, request: Request, **options: Any) -> Incoming:
+        timeout = dict(self._timeout)
         with multipart(request) as form:
             try:
-                parts = _parts(request, timeout or self._timeout, form)
+                parts = _parts(request, timeout, form)
                 if self._injected is not None:
                     outgoing = self._injected.build_request(**parts)
                     response = self._injected.send(outgoing, stream=True, **options)
@@ -117,12 +105,7 @@ class SyncTransport:
                     response = self._pool().send(httpx.Request(**parts))
             except (httpx.HTTPError, httpx.InvalidURL, ImportError) as error:
                 raise _translated(error, request, answered=False) from error
-        try:
-            yield response
-        except httpx.HTTPError as error:
-            raise _translated(error, request, answered=True) from error
-        finally:
-            response.close()
+        return Incoming(response, request, timeout)
 
     def _pool(self) -> BlockingPool:
         if self._own is None or self._owner != os.getpid():
@@ -153,39 +136,26 @@ class AsyncTransport:
         """Send, and read the whole answer, of at most ``send.max_bytes``."""
         started = monotonic()
         request, how = build(send, self._settings)
-        async with self._open(request) as response:
-            body = bytearray()
-            async for block in _ablocks(response):
-                _append(body, block, send.max_bytes)
-        return _as_ark(how, _reply(response, body, request, monotonic() - started))
+        async with await self._open(request) as answer:
+            body = await answer.read(send.max_bytes)
+        return _as_ark(how, _reply(answer, body, request, monotonic() - started))
 
-    @asynccontextmanager
-    async def stream(
-        self, send: Send
-    ) -> AsyncGenerator[tuple[Mapping[str, str], AsyncIterator[bytes]]]:
-        """Send, check the head of the answer, and give its headers and blocks as they come."""
+    async def stream(self, send: Send) -> AsyncIncoming:
+        """Send, check the head of the answer, and give it; its blocks come when they come."""
         request, how = build(send, self._settings)
-        async with self._open(request) as response:
-            if not _is_event_stream(response):
-                body = bytearray()
-                async for block in _ablocks(response):
-                    _append(body, block, _MAX_ERROR_BYTES)
-                raise _not_a_stream(_as_ark(how, _reply(response, body, request, 0.0)))
-            blocks = _ablocks(response)
-            yield _headers(response), blocks
-            await _apass_over(blocks)
+        answer = await self._open(request)
+        if answer.is_event_stream:
+            return answer
+        async with answer:
+            body = await answer.read(_MAX_ERROR_BYTES)
+        raise _not_a_stream(_as_ark(how, _reply(answer, body, request, 0.0)))
 
-    @asynccontextmanager
-    async def fetch(
-        self, url: str
-    ) -> AsyncGenerator[tuple[int, Mapping[str, str], AsyncIterator[bytes]]]:
+    async def fetch(self, url: str) -> AsyncIncoming:
         """GET *url*, which is not the API, without the key; redirects are not followed."""
         request = Request(method="GET", url=url, headers={"Accept-Encoding": "identity"})
-        async with self._open(request, **_FOREIGN) as response:
-            yield response.status_code, _headers(response), _ablocks(response)
+        return await self._open(request, **_FOREIGN)
 
-    @asynccontextmanager
-    async def _open(self, request: Request, **options: Any) -> AsyncGenerator[httpx.Response]:
+    async def _open(self, request: Request, **options: Any) -> AsyncIncoming:
         with multipart(request) as form:
             try:
                 parts = _parts(request, self._timeout, form)
@@ -196,16 +166,108 @@ class AsyncTransport:
                     response = await (await self._pools.current()).send(httpx.Request(**parts))
             except (httpx.HTTPError, httpx.InvalidURL, ImportError) as error:
                 raise _translated(error, request, answered=False) from error
-        try:
-            yield response
-        except httpx.HTTPError as error:
-            raise _translated(error, request, answered=True) from error
-        finally:
-            await response.aclose()
+        return AsyncIncoming(response, request)
 
     async def aclose(self) -> None:
         """Close this event loop's connections; an injected client is its owner's to close."""
         await self._pools.aclose()
+
+
+class _Head:
+    """What is known of an answer as soon as its head is there."""
+
+    def __init__(self, response: httpx.Response, request: Request) -> None:
+        self._response = response
+        self._request = request
+        self.status = response.status_code
+        self.headers = {name.lower(): value for name, value in response.headers.items()}
+
+    @property
+    def is_event_stream(self) -> bool:
+        content_type = self.headers.get("content-type", "").lower()
+        return self._response.is_success and content_type.startswith("text/event-stream")
+
+    def _check(self, error: object) -> None:
+        """Raise what broke the reading of the body as one of ours."""
+        if isinstance(error, httpx.HTTPError):
+            raise _translated(error, self._request, answered=True) from error
+
+
+class Incoming(_Head):
+    """An answer whose body comes in; ``with`` closes it and makes errors of httpx ours.
+
+    This is no generator with ``contextmanager``, as :class:`AsyncIncoming` must not be one: an
+    event loop that ends closes all asynchronous generators at once, and one of them that is closing
+    another is in its way.
+    """
+
+    def __init__(
+        self, response: httpx.Response, request: Request, timeout: dict[str, float | None]
+    ) -> None:
+        super().__init__(response, request)
+        self._timeout = timeout
+        self.blocks = _blocks(response)
+
+    def read(self, most: int) -> bytes:
+        """Read the whole body, of at most *most* bytes."""
+        body = bytearray()
+        for block in self.blocks:
+            _append(body, block, most)
+        return bytes(body)
+
+    def pass_over(self) -> None:
+        """Read the rest of a stream, so that its connection can be used again, if it comes soon."""
+        if self._response.is_closed:
+            return
+        self._timeout["read"] = REST_SECONDS
+        deadline, size = monotonic() + REST_SECONDS, 0
+        # Another iterator goes on where the one before is, with the timeout as it is now: httpcore
+        # looks at the timeout of a request when the reading of its answer begins.
+        rest = cast("httpx.SyncByteStream", self._response.stream)
+        with suppress(httpx.HTTPError, httpx.StreamError):
+            for block in rest:
+                size += len(block)
+                if size > _REST_BYTES or monotonic() > deadline:
+                    return
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _kind: object, error: object, _traceback: object) -> None:
+        self._response.close()
+        self._check(error)
+
+
+class AsyncIncoming(_Head):
+    """An answer whose body comes in; see :class:`Incoming`."""
+
+    def __init__(self, response: httpx.Response, request: Request) -> None:
+        super().__init__(response, request)
+        self.blocks = _ablocks(response)
+
+    async def read(self, most: int) -> bytes:
+        """Read the whole body, of at most *most* bytes."""
+        body = bytearray()
+        async for block in self.blocks:
+            _append(body, block, most)
+        return bytes(body)
+
+    async def pass_over(self) -> None:
+        """Read the rest of a stream; see :meth:`Incoming.pass_over`."""
+        size = 0
+        with suppress(httpx.HTTPError, TimeoutError):
+            async with asyncio.timeout(REST_SECONDS):
+                async for block in self.blocks:
+                    size += len(block)
+                    if size > _REST_BYTES:
+                        return
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, _kind: object, error: object, _traceback: object) -> None:
+        await self._response.aclose()
+        self._check(error)
 
 
 # Parsing a URL costs as much as encoding a request, and a client uses a few of them.
@@ -248,30 +310,6 @@ def _ablocks(response: httpx.Response) -> AsyncIterator[bytes]:
     return aiter(cast("httpx.AsyncByteStream", response.stream))
 
 
-def _pass_over(response: httpx.Response) -> None:
-    """Read the rest of a stream, so that its connection can be used again, if it comes soon."""
-    deadline, size = monotonic() + REST_SECONDS, 0
-    # Another iterator goes on where the one before is, with the timeout as it is now: httpcore
-    # looks at the timeout of a request when the reading of its answer begins.
-    rest = cast("httpx.SyncByteStream", response.stream)
-    with suppress(httpx.HTTPError, httpx.StreamError):
-        for block in rest:
-            size += len(block)
-            if size > _REST_BYTES or monotonic() > deadline:
-                return
-
-
-async def _apass_over(blocks: AsyncIterator[bytes]) -> None:
-    """Read the rest of a stream; see :func:`_pass_over`."""
-    size = 0
-    with suppress(httpx.HTTPError, TimeoutError):
-        async with asyncio.timeout(REST_SECONDS):
-            async for block in blocks:
-                size += len(block)
-                if size > _REST_BYTES:
-                    return
-
-
 def _is_decoded(response: httpx.Response) -> bool:
     """Say whether there is more than bytes: a packed body, or one that a mock made in memory."""
     return "content-encoding" in response.headers or response.is_stream_consumed
@@ -283,18 +321,11 @@ def _append(body: bytearray, block: bytes, most: int) -> None:
         raise TooLarge(f"the answer is larger than {most:,} bytes")
 
 
-def _headers(response: httpx.Response) -> dict[str, str]:
-    return {name.lower(): value for name, value in response.headers.items()}
-
-
-def _reply(response: httpx.Response, body: bytearray, request: Request, elapsed: float) -> Reply:
-    content = bytes(body)
-    if response.is_error and len(request.secret) >= _SHORTEST_SECRET:
+def _reply(head: _Head, body: bytes, request: Request, elapsed: float) -> Reply:
+    if head.status >= httpx.codes.BAD_REQUEST and len(request.secret) >= _SHORTEST_SECRET:
         # A service that quotes the request in its error must not put the key into our texts.
-        content = content.replace(request.secret.encode(), b"***")
-    return Reply(
-        status=response.status_code, headers=_headers(response), body=content, elapsed=elapsed
-    )
+        body = body.replace(request.secret.encode(), b"***")
+    return Reply(status=head.status, headers=head.headers, body=body, elapsed=elapsed)
 
 
 def _as_ark(how: Route, reply: Reply) -> Reply:
@@ -310,11 +341,6 @@ def _as_ark(how: Route, reply: Reply) -> Reply:
         raise misshapen(error) from error
 
 
-def _is_event_stream(response: httpx.Response) -> bool:
-    content_type = str(response.headers.get("content-type", "")).lower()
-    return response.is_success and content_type.startswith("text/event-stream")
-
-
 def _not_a_stream(reply: Reply) -> DoubaoError:
     """Say why an answer to a streamed request is none: an error status, or an error under 200."""
     try:
@@ -326,7 +352,11 @@ def _not_a_stream(reply: Reply) -> DoubaoError:
         if error := reply.json().get("error"):
             return from_payload(error, status=reply.status, headers=reply.headers)
     kind = reply.headers.get("content-type", "no content type")
-    return Malformed(f"asked for an event stream, got {kind!r}", status=reply.status)
+    return Malformed(
+        f"asked for an event stream, got {kind!r}",
+        status=reply.status,
+        request_id=reply.headers.get("x-request-id"),
+    )
 
 
 def _translated(error: Exception, request: Request, *, answered: bool) -> DoubaoError:

@@ -19,6 +19,7 @@ from httpcore._async.connection_pool import PoolByteStream
 
 from doubao_core import AsyncClient, Client, ConfigError
 from doubao_core.pools import KEEP_ALIVE_SECONDS, FreeListPool, environment_proxy, tls_context
+from doubao_emulator import Emulator, Immediate
 
 CHAT = {
     "model": "doubao-seed-2-1-pro-260915",
@@ -75,6 +76,13 @@ class Relay(threading.Thread):
                 each.shutdown(socket.SHUT_RDWR)
             each.close()
         self.join()
+
+
+@pytest.fixture(scope="module")
+def running_emulator():
+    """A server of this file's own: the session's may have connections that other tests left."""
+    with Emulator(progress=Immediate()) as emulator:
+        yield emulator
 
 
 @pytest.fixture
