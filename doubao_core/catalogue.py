@@ -2,8 +2,9 @@
 
 ``catalogue.json`` has a line per model id of Volcengine (ark.md 20.1, 20.2) and BytePlus (20.3),
 and one per family; a model has what its family has unless its own line says otherwise. A fact that
-is absent is not known. An id that both clouds have is said to refuse only what both refuse: what
-each takes is from the vendor's list, for BytePlus ``json_schema`` from trying it (20.3).
+is absent is not known. An id that both clouds have has the smaller limits, and is said to refuse
+only what both refuse: what each takes is from the vendor's list, for BytePlus ``json_schema`` from
+trying it (20.3).
 
 Endpoint ids (``ep-…``) and models that are newer than this file are unknown, and nothing may break
 for them. ``scripts/refresh_catalogue.py`` compares the file with what a cloud lists.
@@ -12,6 +13,7 @@ for them. ``scripts/refresh_catalogue.py`` compares the file with what a cloud l
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +28,7 @@ OFF = "off"
 """What a model makes of a ``reasoning_effort`` that turns its thinking off."""
 # Below this a suggestion is a guess; a name with a typo is well above.
 _CLOSE = 0.75
+_DATED = re.compile(r"-\d{6}$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,9 +38,11 @@ class ModelFacts:
     Attributes:
         family: Key of the line in ``families`` whose facts it shares.
         max_input_tokens: Longest prompt.
-        max_output_tokens: Longest answer, without the chain of thought.
+        max_output_tokens: Longest answer; without the chain of thought in ark.md 20.1, but with it
+            for BytePlus (20.3) and seed-1.8, and 20.2 does not say.
         max_reasoning_tokens: Longest chain of thought.
         inputs: Modalities that it takes: ``text``, ``image``, ``video``, ``audio``, ``file`` (PDF).
+        more_inputs: Whether it may take others, too, of which the vendor says nothing.
         thinking: Values of ``thinking.type`` that it takes, the default first; empty if it does not
             think, ``None`` if that is not known.
         reasoning: Whether its chain of thought comes as it is or as a summary with a seal.
@@ -61,6 +66,7 @@ class ModelFacts:
     max_output_tokens: int | None = None
     max_reasoning_tokens: int | None = None
     inputs: frozenset[str] | None = None
+    more_inputs: bool = False
     thinking: tuple[str, ...] | None = None
     reasoning: Literal["raw", "summary"] | None = None
     default_effort: str | None = None
@@ -75,7 +81,9 @@ class ModelFacts:
 
     def takes(self, modality: str) -> bool | None:
         """Whether it reads *modality*; ``None`` if that is not known."""
-        return None if self.inputs is None else modality in self.inputs
+        if self.inputs is None:
+            return None
+        return True if modality in self.inputs else None if self.more_inputs else False
 
     @property
     def thinks(self) -> bool | None:
@@ -127,6 +135,18 @@ def models() -> Mapping[str, ModelFacts]:
 def find(model: str) -> ModelFacts | None:
     """What is known of *model*, or ``None``."""
     return _MODELS.get(model)
+
+
+def kin(model: str) -> ModelFacts | None:
+    """What is known of *model* or else of its latest earlier date, or ``None``.
+
+    For descriptions only: a later date may take what an earlier one refuses.
+    """
+    if (known := find(model)) is not None or not _DATED.search(model):
+        return known
+    stem = _DATED.sub("", model)
+    earlier = [name for name in models() if _DATED.sub("", name) == stem and name < model]
+    return find(max(earlier, default=""))
 
 
 def nearest(model: str, kind: str | None = None) -> str | None:

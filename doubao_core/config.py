@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from doubao_core.errors import ConfigError
 from doubao_core.gateways import Gateway, gateway
+from doubao_core.operation import checked_headers, sendable
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -27,8 +28,6 @@ DEFAULT_TIMEOUT = 600.0
 """Seconds; the official SDK's own (ark.md 1.6), because thinking and pictures take minutes."""
 LONGEST_CONNECT = 30.0
 """Seconds that a connect may take at most, whatever ``timeout`` is."""
-# What a field name of HTTP is made of (RFC 9110 5.6.2).
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 class ApiKey:
@@ -90,7 +89,7 @@ class ApiKey:
 def _clean(key: str) -> str:
     """Refuse what cannot be sent in a header; the text must not show the key."""
     key = key.strip()
-    if not key or not _sendable(key):
+    if not key or not sendable(key):
         raise ConfigError("the API key is empty or has characters that a header cannot carry")
     return key
 
@@ -164,7 +163,7 @@ def resolve(
         key=ApiKey(api_key),
         timeout=DEFAULT_TIMEOUT if timeout is None else float(timeout),
         max_retries=2 if max_retries is None else max_retries,
-        headers=_checked_headers(default_headers or {}),
+        headers=checked_headers("default", default_headers or {}),
     )
 
 
@@ -177,18 +176,6 @@ def _checked_url(url: str) -> str:
         raise ConfigError("base_url must not hold a user name or password; pass api_key=")
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ConfigError(f"base_url must start with https:// or http://, not {url[:80]!r}")
-    if parts.query or parts.fragment or not _sendable(url):
+    if parts.query or parts.fragment or not sendable(url):
         raise ConfigError("base_url must be a plain address, without a query or control characters")
     return url
-
-
-def _checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    for name, value in headers.items():
-        plain = isinstance(value, str) and _sendable(value) and value == value.strip()
-        if not plain or not _HEADER_NAME.fullmatch(name):
-            raise ConfigError(f"the value of default header {name!r} cannot be sent in a header")
-    return dict(headers)
-
-
-def _sendable(text: str) -> bool:
-    return text.isascii() and text.isprintable()

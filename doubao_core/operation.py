@@ -28,6 +28,7 @@ from typing import (
 )
 from urllib.parse import quote
 
+from orjson import loads
 from pydantic_core import from_json
 
 from doubao_core.errors import ConfigError, Malformed
@@ -45,6 +46,8 @@ JSON: TypeAlias = dict[str, Any]
 # The API's own limit on a request body (ark.md 1.5); an answer with inline pictures may be larger.
 MAX_JSON_BYTES = 64 * 1024 * 1024
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,255}")
+# What a field name of HTTP is made of (RFC 9110 5.6.2).
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 class Repeat(enum.Enum):
@@ -54,6 +57,13 @@ class Repeat(enum.Enum):
     """Yes: repeating it does no harm."""
     REFUSED_ONLY = "refused only"
     """Only after a definite refusal: it costs money once accepted."""
+
+
+class Secret(Protocol):
+    """A text that does not show itself, such as pydantic's ``SecretStr``."""
+
+    def get_secret_value(self) -> str:
+        """Give the text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +86,7 @@ class Send:
         query: Query pairs, in order; keys may repeat.
         form: Multipart form fields.
         upload: Multipart file part.
+        headers: Headers of this request only; they may hold secrets.
         repeat: May it be sent twice?
         max_bytes: Largest answer to accept.
     """
@@ -86,6 +97,7 @@ class Send:
     query: tuple[tuple[str, str], ...] = ()
     form: Mapping[str, str] | None = None
     upload: Upload | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     repeat: Repeat = Repeat.SAFE
     max_bytes: int = MAX_JSON_BYTES
 
@@ -244,15 +256,23 @@ def _bound(declared: Callable[P, Any], drive: Callable[[Any], Any]) -> Callable[
     return method
 
 
-def json_object(data: bytes) -> JSON:
-    """Parse *data* as one JSON object; anything else is :class:`Malformed`."""
+def json_object(data: bytes, what: str = "the answer") -> JSON:
+    """Parse *data*, which is *what*, as one JSON object; anything else is :class:`Malformed`."""
     try:
-        parsed = from_json(data)
-    except ValueError as error:
-        raise Malformed(f"the answer is not JSON: {error}") from error
+        parsed = loads(data)
+    except ValueError:
+        parsed = _parsed_slowly(data, what)
     if not isinstance(parsed, dict):
-        raise Malformed(f"the answer is a JSON {type(parsed).__name__}, not an object")
+        raise Malformed(f"{what} is a JSON {type(parsed).__name__}, not an object")
     return parsed
+
+
+def _parsed_slowly(data: bytes, what: str) -> Any:
+    """Parse what is JSON but for a number, such as the ``-Infinity`` of a log probability."""
+    try:
+        return from_json(data)
+    except ValueError as error:
+        raise Malformed(f"{what} is not JSON: {error}") from error
 
 
 def body(required: Mapping[str, Any], options: Mapping[str, Any]) -> JSON:
@@ -270,6 +290,35 @@ def identifier(name: str, value: str) -> str:
             f"{name} is not an id: {str(value)[:80]!r}; pass the id as the service gave it"
         )
     return value
+
+
+def checked_headers(kind: str, headers: Mapping[str, str | Secret]) -> dict[str, str]:
+    """Give *headers* as plain texts if each can be sent; the error shows no value.
+
+    Args:
+        kind: What they are, for the error: ``"default"`` or ``"extra"``.
+        headers: Values by name, secrets among them as they are.
+    """
+    if not isinstance(headers, Mapping):
+        raise ConfigError(f"{kind} headers must be a mapping of names to values")
+    plain = {}
+    for name, value in headers.items():
+        text = value if isinstance(value, str) else _revealed(value)
+        if not sendable(text) or text != text.strip() or not _HEADER_NAME.fullmatch(str(name)):
+            raise ConfigError(f"the value of {kind} header {name!r} cannot be sent in a header")
+        plain[name] = text
+    return plain
+
+
+def _revealed(value: Any) -> str:
+    text = value.get_secret_value() if hasattr(value, "get_secret_value") else None
+    # What no header can hold, so that it is refused like any other such text.
+    return text if isinstance(text, str) else "\n"
+
+
+def sendable(text: str) -> bool:
+    """Whether a header or a URL can carry *text*."""
+    return text.isascii() and text.isprintable()
 
 
 def expand(template: str, values: Mapping[str, str]) -> str:

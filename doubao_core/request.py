@@ -59,6 +59,7 @@ def build(send: Send, settings: Settings) -> tuple[Request, Route]:
         "user-agent": USER_AGENT,
         "x-client-request-id": client_request_id(),
         **_lower(settings.headers),
+        **_lower(send.headers),
         **_lower(settings.gateway.auth(key)),
     }
     content = None

@@ -187,10 +187,12 @@ def retrying(flow: Generator[Y, Reply, R], policy: Policy) -> Generator[Y | Send
 def _read(flow: Generator[Y, Reply, Any], reply: Reply) -> Y:
     try:
         return flow.send(reply)
-    except DoubaoError:
+    except DoubaoError as error:
+        if isinstance(error, ResponseError):
+            error.request_id = error.request_id or reply.headers.get("x-request-id")
         raise
     except UNREADABLE as error:
-        raise misshapen(error) from error
+        raise misshapen(error, reply.headers.get("x-request-id")) from error
 
 
 def resume(steps: Generator[Y, Reply, Any], outcome: Reply | DoubaoError) -> Y:

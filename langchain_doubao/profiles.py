@@ -13,19 +13,20 @@ from doubao_core.catalogue import ModelFacts
 def profile(model: str) -> ModelProfile | None:
     """Describe *model*; ``None`` for endpoint ids and models that are not in the catalogue.
 
-    What is not known of it is left out.
+    What is not known of it is left out. A later date of a known model is described as that one.
     """
-    facts = catalogue.find(model)
+    facts = catalogue.kin(model)
     if facts is None or facts.kind != "chat":
         return None
     described: dict[str, Any] = {
-        "name": facts.name,
+        "name": model,
         "text_inputs": True,
         "text_outputs": True,
         "image_outputs": False,
         "audio_outputs": False,
         "video_outputs": False,
-        "max_input_tokens": facts.max_input_tokens,
+        # A prompt that is longer than the window cannot be.
+        "max_input_tokens": facts.max_input_tokens or facts.context_window,
         "max_output_tokens": facts.max_output_tokens,
         "reasoning_output": facts.thinks,
         "reasoning_effort_levels": list(facts.efforts) or None,
@@ -43,6 +44,12 @@ def profile(model: str) -> ModelProfile | None:
     return cast("ModelProfile", known)
 
 
+def is_of_another(given: ModelProfile, model: str) -> bool:
+    """Whether *given* was resolved here for another model than *model*, and is no user's own."""
+    name = given.get("name") or ""
+    return name != model and given == profile(name)
+
+
 def _inputs(facts: ModelFacts) -> dict[str, bool | None]:
     picture, document = facts.takes("image"), facts.takes("file")
     return {
@@ -53,5 +60,11 @@ def _inputs(facts: ModelFacts) -> dict[str, bool | None]:
         "audio_inputs": facts.takes("audio"),
         "pdf_inputs": document,
         "pdf_tool_message": document,
-        "attachment": None if facts.inputs is None else len(facts.inputs) > 1,
+        "attachment": _attaches(facts),
     }
+
+
+def _attaches(facts: ModelFacts) -> bool | None:
+    if facts.inputs is None or (facts.more_inputs and len(facts.inputs) == 1):
+        return None
+    return len(facts.inputs) > 1

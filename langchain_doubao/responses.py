@@ -51,7 +51,7 @@ def message(completion: ChatCompletion) -> AIMessage:
         tool_calls=calls,
         invalid_tool_calls=broken,
         usage_metadata=usage(completion.usage),
-        response_metadata=metadata(completion.raw, completion.request_id),
+        response_metadata=metadata(completion.raw, completion.choice, completion.request_id),
     )
 
 
@@ -90,18 +90,17 @@ def usage(counted: Usage | None) -> UsageMetadata | None:
     return converted
 
 
-def metadata(raw: Mapping[str, Any], request_id: str | None) -> JSON:
-    """``response_metadata`` of an answer, or of the event that ends one."""
-    choices = raw.get("choices") or [{}]
+def metadata(raw: Mapping[str, Any], choice: Mapping[str, Any], request_id: str | None) -> JSON:
+    """``response_metadata`` of an answer, or of the event that ends one, and of its choice."""
     found = {
         "model_name": raw.get("model"),
-        "finish_reason": choices[0].get("finish_reason"),
+        "finish_reason": choice.get("finish_reason"),
         "id": raw.get("id"),
         "created": raw.get("created"),
         "service_tier": raw.get("service_tier"),
         "service_status": raw.get("service_status"),
-        "moderation_hit_type": choices[0].get("moderation_hit_type"),
-        "logprobs": choices[0].get("logprobs"),
+        "moderation_hit_type": choice.get("moderation_hit_type"),
+        "logprobs": choice.get("logprobs"),
         "request_id": request_id,
     }
     named = {name: value for name, value in found.items() if value}

@@ -8,6 +8,8 @@ from typing import Any, Literal, Self, TypeAlias
 from langchain_core.language_models import BaseChatModel, ModelProfile
 from pydantic import AliasChoices, ConfigDict, Field, model_validator
 
+from doubao_core import ChatOptions
+from doubao_core.api.chat import REQUEST_ONLY
 from doubao_core.gateways import gateway
 from langchain_doubao import profiles
 from langchain_doubao.connection import Connection
@@ -15,24 +17,8 @@ from langchain_doubao.messages import SendReasoning
 
 JSON: TypeAlias = dict[str, Any]
 Thinking: TypeAlias = Literal["enabled", "disabled", "auto"] | JSON
-Effort: TypeAlias = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+Effort: TypeAlias = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max", "ultra"]
 
-_WIRE_FIELDS = (
-    "temperature",
-    "top_p",
-    "max_tokens",
-    "max_completion_tokens",
-    "stop",
-    "frequency_penalty",
-    "presence_penalty",
-    "logprobs",
-    "top_logprobs",
-    "seed",
-    "thinking",
-    "reasoning_effort",
-    "service_tier",
-    "parallel_tool_calls",
-)
 # Call-time arguments that frameworks pass along and that are no part of a request.
 _NOT_SENT = ("stream", "ls_structured_output_format", "structured_output_format")
 
@@ -93,7 +79,30 @@ class ChatSettings(Connection, BaseChatModel):
     def _check_doubao_settings(self) -> Self:
         if self.max_tokens is not None and self.max_completion_tokens is not None:
             raise ValueError("max_tokens and max_completion_tokens exclude each other: pass one")
+        if wrong := REQUEST_ONLY & self.model_kwargs.keys():
+            raise ValueError(
+                f"model_kwargs cannot hold {', '.join(sorted(wrong))}: give the model as model, "
+                "headers as default_headers, and the rest with a call"
+            )
+        self._renew_profile()
         return self
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Copy the object; another model brings its own profile, unless that is given, too."""
+        copied = super().model_copy(update=update, deep=deep)
+        if update and "model" in update and "profile" not in update:
+            copied._renew_profile()  # noqa: SLF001 - of the same class
+        return copied
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if name == "model":
+            self._renew_profile()
+
+    def _renew_profile(self) -> None:
+        """Resolve the profile again, except one that is the user's own."""
+        if self.profile is None or profiles.is_of_another(self.profile, self.model):
+            self.profile = self._resolve_model_profile()
 
     @property
     def model_name(self) -> str:
@@ -157,6 +166,12 @@ class ChatSettings(Connection, BaseChatModel):
         return _plain(options)
 
 
+# What of these is a field of the class goes into the request under its own name.
+_WIRE_FIELDS = tuple(
+    name
+    for name in ChatOptions.__annotations__
+    if name in ChatSettings.model_fields and name != "extra_body"
+)
 _EXCLUSIVE = (("max_tokens", "max_completion_tokens"), ("max_completion_tokens", "max_tokens"))
 _ONLY_WITH_TOOLS = ("tools", "tool_choice", "parallel_tool_calls")
 

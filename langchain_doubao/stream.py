@@ -28,9 +28,7 @@ class ChunkStream:
     def __init__(self) -> None:
         self._calls = Calls()
         self._usage: JSON | None = None
-        self._ending: JSON | None = None
-        self._request_id: str | None = None
-        self._latest: JSON = {}
+        self._described: JSON = {}
         self._logprobs: list[JSON] = []
         self._seal = ""
 
@@ -39,11 +37,10 @@ class ChunkStream:
         if delta.usage:
             # It may come on every event, each time as the sum so far.
             self._usage = delta.usage
-        self._latest = raw = delta.raw
-        if delta.finish_reason and self._ending is None:
-            self._ending, self._request_id = raw, delta.request_id
-        if "logprobs" in (choice := raw["choices"][0] if raw.get("choices") else raw):
-            self._logprobs += (choice["logprobs"] or {}).get("content") or ()
+        if delta.finish_reason and not self._described:
+            self._described = metadata(delta.raw, delta.choice, delta.request_id)
+        if "logprobs" in delta.choice:
+            self._logprobs += (delta.choice["logprobs"] or {}).get("content") or ()
         if delta.tool_calls or delta.encrypted_content:
             return self._mixed(delta)
         if delta.reasoning_content:
@@ -52,7 +49,7 @@ class ChunkStream:
 
     def close(self) -> list[ChatGenerationChunk]:
         """Give the last chunks: what calls still lack, then what describes the whole answer."""
-        described = metadata(self._ending or self._latest, self._request_id)
+        described = self._described
         if self._logprobs:
             described["logprobs"] = {"content": self._logprobs}
         last = AIMessageChunk(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import aclosing, closing
-from typing import Any, Literal
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from typing import Any, Literal, TypeVar
 
 from llama_index.core.base.llms.types import (
     ChatMessage,
@@ -23,7 +23,8 @@ from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.tools import BaseTool
 from typing_extensions import override
 
-from doubao_core import ConfigError, catalogue
+from doubao_core import ChatOptions, ConfigError, catalogue
+from doubao_core.api.chat import REQUEST_ONLY
 from llamaindex_doubao.connection import Connection
 from llamaindex_doubao.function_calling import (
     keep_first_call,
@@ -35,31 +36,13 @@ from llamaindex_doubao.messages import wire_messages
 from llamaindex_doubao.options import merged, set_apart
 from llamaindex_doubao.parts import JSON
 from llamaindex_doubao.responses import Reading, chat_response, completion_response
-from llamaindex_doubao.streaming import StreamedAnswer
+from llamaindex_doubao.streaming import AsyncResponses, StreamedAnswer
 from llamaindex_doubao.structured import StructuredOutput
 
 DEFAULT_CONTEXT_WINDOW = 131_072
 """Tokens; for endpoint ids and models newer than this library. Set ``context_window`` if larger."""
 
-# Wire options that are fields of the class under the same name.
-_OPTIONS = (
-    "temperature",
-    "top_p",
-    "max_tokens",
-    "max_completion_tokens",
-    "stop",
-    "frequency_penalty",
-    "presence_penalty",
-    "logprobs",
-    "top_logprobs",
-    "seed",
-    "thinking",
-    "reasoning_effort",
-    "service_tier",
-    "parallel_tool_calls",
-    "check_parameters",
-    "extra_body",
-)
+R = TypeVar("R")
 
 
 class Doubao(Connection, StructuredOutput):
@@ -115,7 +98,7 @@ class Doubao(Connection, StructuredOutput):
         default=None, description="Whether to reason; or the wire's own object (ark.md 4.6)."
     )
     reasoning_effort: str | None = Field(
-        default=None, description="none, minimal, low, medium, high, xhigh or max."
+        default=None, description="none, minimal, low, medium, high, xhigh, max or ultra."
     )
     service_tier: str | None = Field(default=None, description="auto, default, fast or flex.")
     parallel_tool_calls: bool | None = Field(
@@ -147,6 +130,11 @@ class Doubao(Connection, StructuredOutput):
             raise ValueError(
                 "max_tokens and max_completion_tokens exclude each other: give one of them"
             )
+        if wrong := REQUEST_ONLY & self.additional_kwargs.keys():
+            raise ValueError(
+                f"additional_kwargs cannot hold {', '.join(sorted(wrong))}: give the model as "
+                "model, headers as default_headers, and the rest with a call"
+            )
         return self
 
     @classmethod
@@ -162,7 +150,7 @@ class Doubao(Connection, StructuredOutput):
     @property
     def metadata(self) -> LLMMetadata:
         """What LlamaIndex plans prompts with; offline, for any model id."""
-        known = catalogue.find(self.model)
+        known = catalogue.kin(self.model)
         window = self.context_window or (known and known.context_window) or DEFAULT_CONTEXT_WINDOW
         limit = self.max_tokens or self.max_completion_tokens
         tools = self.is_function_calling_model
@@ -198,7 +186,7 @@ class Doubao(Connection, StructuredOutput):
         self, messages: Sequence[ChatMessage], **kwargs: Any
     ) -> ChatResponseAsyncGen:
         """Ask and get the answer as it is made; each response holds all that has come."""
-        return self._astream_chat(messages, kwargs)
+        return self._astream(messages, kwargs, lambda response: response)
 
     @llm_completion_callback()
     def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
@@ -231,14 +219,7 @@ class Doubao(Connection, StructuredOutput):
         self, prompt: str, formatted: bool = False, **kwargs: Any
     ) -> CompletionResponseAsyncGen:
         """Ask with one user message and get the answer as it is made."""
-        answer = self._astream_chat(self._prompt(prompt, formatted), kwargs)
-
-        async def completions() -> CompletionResponseAsyncGen:
-            async with aclosing(answer):
-                async for response in answer:
-                    yield completion_response(response)
-
-        return completions()
+        return self._astream(self._prompt(prompt, formatted), kwargs, completion_response)
 
     @override
     def _prepare_chat_with_tools(
@@ -310,10 +291,11 @@ class Doubao(Connection, StructuredOutput):
         self, messages: Sequence[ChatMessage], call: Mapping[str, Any]
     ) -> ChatResponseGen:
         request, reading = self._request(messages, call, stream=True)
+        events = self._client.stream_chat(**request)
 
         def responses() -> ChatResponseGen:
             answer = StreamedAnswer(reading)
-            with closing(self._client.stream_chat(**request)) as events:
+            with closing(events):
                 for event in events:
                     yield answer.add(event)
             if (rest := answer.closing()) is not None:
@@ -321,20 +303,14 @@ class Doubao(Connection, StructuredOutput):
 
         return responses()
 
-    def _astream_chat(
-        self, messages: Sequence[ChatMessage], call: Mapping[str, Any]
-    ) -> ChatResponseAsyncGen:
+    def _astream(
+        self,
+        messages: Sequence[ChatMessage],
+        call: Mapping[str, Any],
+        shape: Callable[[ChatResponse], R],
+    ) -> AsyncResponses[R]:
         request, reading = self._request(messages, call, stream=True)
-
-        async def responses() -> ChatResponseAsyncGen:
-            answer = StreamedAnswer(reading)
-            async with aclosing(self._async_client.stream_chat(**request)) as events:
-                async for event in events:
-                    yield answer.add(event)
-            if (rest := answer.closing()) is not None:
-                yield rest
-
-        return responses()
+        return AsyncResponses(self._async_client.stream_chat(**request), reading, shape)
 
     def _request(
         self, messages: Sequence[ChatMessage], call: Mapping[str, Any], *, stream: bool = False
@@ -365,3 +341,10 @@ class Doubao(Connection, StructuredOutput):
         if not formatted and self.completion_to_prompt is not None:
             prompt = self.completion_to_prompt(prompt)
         return [ChatMessage(role=MessageRole.USER, content=prompt)]
+
+
+# Wire options that are fields of the class under the same name, and the switch of the core's check.
+_OPTIONS = (
+    *(name for name in ChatOptions.__annotations__ if name in Doubao.model_fields),
+    "check_parameters",
+)

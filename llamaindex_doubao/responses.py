@@ -70,7 +70,7 @@ def chat_response(answer: ChatCompletion, reading: Reading) -> ChatResponse:
     return ChatResponse(
         message=message(thinking, answer.content, reading.calls(calls), complete=True),
         raw=answer.raw,
-        logprobs=log_probabilities(answer.raw) if reading.logprobs else None,
+        logprobs=log_probabilities(answer.choice) if reading.logprobs else None,
         additional_kwargs=facts(usage, answer.raw, answer.finish_reason, answer.request_id),
     )
 
@@ -129,9 +129,8 @@ def facts(
     return {name: value for name, value in known.items() if value is not None}
 
 
-def log_probabilities(raw: JSON) -> list[list[LogProb]] | None:
-    """Read the log probabilities of an answer or an event: for each token its alternatives."""
-    choice: JSON = next(iter(raw.get("choices") or ()), {})
+def log_probabilities(choice: JSON) -> list[list[LogProb]] | None:
+    """Read the log probabilities of a choice: for each token its alternatives."""
     tokens = (choice.get("logprobs") or {}).get("content")
     if not tokens:
         return None

@@ -1,13 +1,13 @@
-"""Events of a streamed answer to cumulative responses, each a snapshot of its moment. Pure."""
+"""Events of a streamed answer to cumulative responses, each a snapshot of its moment."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from functools import partial
 from math import inf
-from typing import NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
-from llama_index.core.base.llms.types import ChatMessage, ChatResponse
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse, LogProb
 
 from doubao_core import ChatDelta, Usage
 from llamaindex_doubao.lazy_response import LazyChatResponse
@@ -21,6 +21,8 @@ from llamaindex_doubao.responses import (
     missing_id,
     thinking_block,
 )
+
+R = TypeVar("R")
 
 
 class GrowingText:
@@ -122,26 +124,33 @@ class StreamedAnswer:
             self._rest = self._rest._replace(encrypted=event.encrypted_content)
         if event.finish_reason or event.usage:
             extra.update(self._ending(event))
-        return self._response(event.raw, event.content, extra)
+        logprobs = log_probabilities(event.choice) if self._reading.logprobs else None
+        return self._response(event.raw, event.content, extra, logprobs)
 
     def closing(self) -> ChatResponse | None:
         """Give what must still be said when the events are over, or ``None``.
 
-        The last response has to carry the usage, and there has to be one.
+        The last response has to carry the usage.
         """
         last = self._last
-        if last is not None and (last.usage or not self._usage):
+        if last is None or last.usage or not self._usage:
             return None
-        raw = {**(last.raw if last else {}), "choices": [], "usage": self._usage}
+        raw = {**last.raw, "choices": [], "usage": self._usage}
         return self._response(raw, "", self._facts(raw))
 
-    def _response(self, raw: JSON, delta: str, extra: JSON) -> ChatResponse:
+    def _response(
+        self,
+        raw: JSON,
+        delta: str,
+        extra: JSON,
+        logprobs: list[list[LogProb]] | None = None,
+    ) -> ChatResponse:
         texts, thoughts = len(self._text.pieces), len(self._reasoning.pieces)
         return LazyChatResponse.of(
             partial(self._message, texts, thoughts, self._called, self._rest),
             raw=raw,
             delta=delta,
-            logprobs=log_probabilities(raw) if self._reading.logprobs else None,
+            logprobs=logprobs,
             additional_kwargs=extra,
         )
 
@@ -201,3 +210,56 @@ class StreamedAnswer:
         # fragment, and only a call that begins has a name.
         begins = index is None or (fragment.get("function") or {}).get("name")
         return named or (None if begins else last)
+
+
+class AsyncResponses(AsyncGenerator[R], Generic[R]):
+    """The responses of a stream, to be used like an asynchronous generator.
+
+    It is none, so that *events* are the only one: LlamaIndex drops what it reads from without
+    closing it, and an event loop that ends closes all generators at once, those that are about to
+    close each other, too.
+
+    Args:
+        events: Events of the stream.
+        reading: How the answer is read.
+        shape: Makes a response for a chat into what is to be given.
+    """
+
+    def __init__(
+        self,
+        events: AsyncGenerator[ChatDelta],
+        reading: Reading,
+        shape: Callable[[ChatResponse], R],
+    ) -> None:
+        self._events = events
+        self._answer = StreamedAnswer(reading)
+        self._shape = shape
+        self._over = False
+
+    def __anext__(self) -> Coroutine[Any, Any, R]:
+        return self.asend(None)
+
+    async def asend(self, _value: None) -> R:
+        """Give the next response."""
+        try:
+            event = await anext(self._events)
+        except StopAsyncIteration:
+            rest = None if self._over else self._answer.closing()
+            self._over = True
+            if rest is None:
+                raise
+            return self._shape(rest)
+        except BaseException:
+            self._over = True
+            raise
+        return self._shape(self._answer.add(event))
+
+    async def athrow(self, typ: Any, val: Any = None, tb: Any = None) -> R:
+        """Close the stream and raise."""
+        await self.aclose()
+        return await super().athrow(typ, val, tb)
+
+    async def aclose(self) -> None:
+        """Close the stream, which frees its connection."""
+        self._over = True
+        await self._events.aclose()

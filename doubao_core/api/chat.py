@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import difflib
-import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, TypedDict, Unpack
 
 from doubao_core.api import model_check
-from doubao_core.api.reader import EventReader
-from doubao_core.errors import ConfigError, Malformed, from_payload
-from doubao_core.operation import JSON, Flow, Opening, Operation, Reply, Send, Streaming, body
+from doubao_core.api.answers import ChatCompletion, ChatDelta, ChatReader
+from doubao_core.errors import ConfigError
+from doubao_core.operation import (
+    Flow,
+    Opening,
+    Operation,
+    Secret,
+    Send,
+    Streaming,
+    body,
+    checked_headers,
+)
 
 
 class ChatOptions(TypedDict, total=False):
@@ -19,7 +26,8 @@ class ChatOptions(TypedDict, total=False):
 
     ``None`` means "not given" and is never sent; the service's defaults apply. ``max_tokens``
     (default 4096, without the chain of thought) and ``max_completion_tokens`` exclude each other.
-    ``extra_body`` is merged over everything else, for fields that are newer than this library.
+    ``extra_body`` is merged over everything else, for fields that are newer than this library;
+    ``extra_headers`` go beside the client's, a ``SecretStr`` as what it hides.
     """
 
     thinking: Mapping[str, Any] | None
@@ -45,191 +53,25 @@ class ChatOptions(TypedDict, total=False):
     stream_options: Mapping[str, Any] | None
     user: str | None
     extra_body: Mapping[str, Any] | None
+    extra_headers: Mapping[str, str | Secret] | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Usage:
-    """Tokens of one answer, as the service counted them (ark.md 4.3).
-
-    ``completion_tokens`` includes ``reasoning_tokens``; ``prompt_tokens`` includes
-    ``cached_tokens``. ``None`` means that the service did not say.
-    """
-
-    prompt_tokens: int
-    completion_tokens: int
-    total_tokens: int
-    cached_tokens: int | None = None
-    reasoning_tokens: int | None = None
-    raw: JSON = field(default_factory=dict, repr=False)
-
-    @classmethod
-    def parse(cls, usage: Mapping[str, Any]) -> Usage:
-        """Read a ``usage`` object."""
-        prompt = usage.get("prompt_tokens") or 0
-        completion = usage.get("completion_tokens") or 0
-        return cls(
-            prompt_tokens=prompt,
-            completion_tokens=completion,
-            total_tokens=usage.get("total_tokens") or prompt + completion,
-            cached_tokens=(usage.get("prompt_tokens_details") or {}).get("cached_tokens"),
-            reasoning_tokens=(usage.get("completion_tokens_details") or {}).get("reasoning_tokens"),
-            raw=dict(usage),
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToolCall:
-    """A function that the model wants called; ``arguments`` is the JSON text as it wrote it."""
-
-    id: str
-    name: str
-    arguments: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChatCompletion:
-    """A whole answer (ark.md 4.3), of its first choice; ``raw`` has everything."""
-
-    id: str
-    model: str
-    content: str
-    reasoning_content: str = ""
-    encrypted_content: str = ""
-    tool_calls: tuple[ToolCall, ...] = ()
-    finish_reason: str | None = None
-    usage: Usage | None = None
-    created: int | None = None
-    service_tier: str | None = None
-    request_id: str | None = None
-    raw: JSON = field(default_factory=dict, repr=False)
-
-    @classmethod
-    def parse(cls, reply: Reply) -> ChatCompletion:
-        """Read the answer to a plain request."""
-        raw = reply.json()
-        choice = _first_choice(raw, reply)
-        message = choice.get("message")
-        if not isinstance(message, dict):
-            raise Malformed("the answer's choice has no message")
-        return cls(
-            id=raw.get("id") or "",
-            model=raw.get("model") or "",
-            content=message.get("content") or "",
-            reasoning_content=message.get("reasoning_content") or "",
-            encrypted_content=message.get("encrypted_content") or "",
-            tool_calls=tuple(map(_tool_call, message.get("tool_calls") or ())),
-            finish_reason=choice.get("finish_reason"),
-            usage=Usage.parse(raw["usage"]) if raw.get("usage") else None,
-            created=raw.get("created"),
-            service_tier=raw.get("service_tier"),
-            request_id=reply.headers.get("x-request-id"),
-            raw=raw,
-        )
-
-
-def _first_choice(raw: JSON, reply: Reply) -> JSON:
-    if raw.get("error"):
-        raise from_payload(raw["error"], status=reply.status, headers=reply.headers)
-    choices = raw.get("choices")
-    if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
-        raise Malformed("the answer has no choices", status=reply.status)
-    first: JSON = choices[0]
-    return first
-
-
-def _tool_call(call: Mapping[str, Any]) -> ToolCall:
-    function = call.get("function") or {}
-    return ToolCall(
-        id=call.get("id") or "",
-        name=function.get("name") or "",
-        arguments=function.get("arguments") or "",
-    )
-
-
-@dataclass(slots=True)
-class ChatDelta:
-    """One event of a streamed answer (ark.md 4.4): what is new in it, and the event itself.
-
-    A plain slotted class without validation, because thousands are made per answer. Texts are
-    ``""`` where the event has none. ``tool_calls`` are the fragments as they came: merge by
-    ``index``, and never overwrite an id or name with an empty one. ``request_id`` is that of the
-    whole answer, and on the events with a finish reason only.
-    """
-
-    content: str
-    reasoning_content: str
-    encrypted_content: str
-    tool_calls: list[JSON] | None
-    finish_reason: str | None
-    usage: JSON | None
-    raw: JSON
-    request_id: str | None = None
-
-
-_NOTHING: JSON = {}
-
-
-def delta(raw: JSON) -> ChatDelta:
-    """Read one event; absent, null and empty fields are the same.
-
-    With ``n`` the choices come mixed: as in a plain answer, the first one counts.
-    """
-    choices = raw.get("choices")
-    choice: JSON = choices[0] if choices else _NOTHING
-    if choice.get("index"):
-        choice = next((each for each in choices or () if not each.get("index")), _NOTHING)
-    new = choice.get("delta") or _NOTHING
-    return ChatDelta(
-        new.get("content") or "",
-        new.get("reasoning_content") or "",
-        new.get("encrypted_content") or "",
-        new.get("tool_calls") or None,
-        choice.get("finish_reason"),
-        raw.get("usage"),
-        raw,
-    )
-
-
-class ChatReader(EventReader[ChatDelta]):
-    """Decoder of one streamed answer; one without a finish reason is truncated too.
-
-    That matters most for tool calls: half-written arguments must not be taken for whole ones.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._text = io.StringIO()
-        self._begun = False
-        self._finished = False
-
-    def _event(self, raw: JSON) -> ChatDelta:
-        if raw.get("error"):
-            raise from_payload(raw["error"])
-        event = delta(raw)
-        if event.content:
-            self._begun = True
-            self._text.write(event.content)
-        elif event.reasoning_content or event.tool_calls:
-            self._begun = True
-        if event.finish_reason:
-            self._finished = True
-            event.request_id = self._request_id
-        return event
-
-    @property
-    def partial(self) -> str:
-        """The content that has come so far, without the chain of thought."""
-        return self._text.getvalue()
-
-    def _unfinished(self) -> str | None:
-        if self._begun and not self._finished:
-            return "the stream ended without a finish reason"
-        return None
-
+REQUEST_ONLY = frozenset({"extra_headers", "messages", "model", "stream"})
+"""What belongs to one request and is no option to keep: settings are written down and traced."""
 
 # What is set on a client; as a field of a request it would be sent and mean nothing.
 _CLIENT_SETTINGS = frozenset(
-    {"api_key", "base_url", "default_headers", "http_client", "max_retries", "provider", "timeout"}
+    {
+        "api_key",
+        "base_url",
+        "default_headers",
+        "http_async_client",
+        "http_client",
+        "max_retries",
+        "provider",
+        "request_timeout",
+        "timeout",
+    }
 )
 
 
@@ -239,6 +81,10 @@ def _check_names(options: Mapping[str, Any]) -> None:
         if name in _CLIENT_SETTINGS:
             raise ConfigError(
                 f"{name} is no field of a request: give it when you make the client or the model"
+            )
+        if name.startswith("extra_") or name == "headers":
+            raise ConfigError(
+                f"{name} is no field of a request: a call takes extra_body and extra_headers"
             )
         if close := difflib.get_close_matches(name, ChatOptions.__annotations__, 1, 0.85):
             raise ConfigError(
@@ -259,7 +105,9 @@ def _request(
     if check_parameters:
         model_check.check(model, messages, options)
     required = {"model": model, "messages": messages, "stream": stream}
-    return Send(operation="chat.create", body=body(required, options))
+    headers = checked_headers("extra", options.get("extra_headers") or {})
+    fields = {name: value for name, value in options.items() if name != "extra_headers"}
+    return Send(operation="chat.create", body=body(required, fields), headers=headers)
 
 
 @Operation

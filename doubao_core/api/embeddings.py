@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypedDict, Unpack
 
-from doubao_core.api.chat import Usage
+from doubao_core.api.answers import Usage
 from doubao_core.errors import ConfigError, Malformed
 from doubao_core.operation import JSON, Flow, Operation, Send, body
 

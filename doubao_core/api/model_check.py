@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Mapping, Sequence
+from types import FrameType
 from typing import Any
 
 from doubao_core import catalogue
@@ -48,6 +49,15 @@ _INSTEAD = {
 # Disabled thinking may be said twice, but not be asked for and against (ark.md 4.6).
 _NO_EFFORT = frozenset({None, "none", "minimal"})
 _WARNED: set[tuple[str, str]] = set()
+# What may stand between the user's code and this module: a warning is to name the former.
+_MACHINERY = frozenset(
+    {
+        *("doubao_core", "langchain_doubao", "llamaindex_doubao"),
+        *("langchain", "langchain_classic", "langchain_core", "langgraph", "langsmith"),
+        *("llama_index", "llama_index_instrumentation", "workflows", "wrapt"),
+        *("asyncio", "concurrent", "threading"),
+    }
+)
 
 
 def check(model: str, messages: Sequence[Mapping[str, Any]], options: Mapping[str, Any]) -> None:
@@ -79,8 +89,8 @@ def check(model: str, messages: Sequence[Mapping[str, Any]], options: Mapping[st
 def _check_options(facts: ModelFacts, given: Mapping[str, Any], extra: Mapping[str, Any]) -> None:
     thinks = _check_thinking(facts, given)
     for name in sorted(facts.refuses & given.keys()):
-        # Zero, false and empty ask for nothing.
-        if given[name]:
+        # An empty list asks for nothing; a penalty of zero is refused like any other.
+        if given[name] or isinstance(given[name], int | float):
             raise _refusal(facts, name, "is not for this model", _INSTEAD.get(name))
     if thinks and "thinking" not in extra and "reasoning_effort" not in extra:
         _check_while_thinking(facts, given)
@@ -202,10 +212,19 @@ def _refusal(facts: ModelFacts, param: str, why: str, instead: str | None = None
 def _warn(facts: ModelFacts, param: str, why: str) -> None:
     if (facts.name, param) in _WARNED:
         return
-    _WARNED.add((facts.name, param))
-    # Points at who called this library, through however many of its own frames.
-    level, frame = 1, inspect.currentframe()
-    while frame is not None and frame.f_globals["__name__"].startswith("doubao_core."):
-        level, frame = level + 1, frame.f_back
     text = f"{facts.name}: {param} {why}; leave it out (check_parameters=False says nothing)"
-    warnings.warn(text, UserWarning, stacklevel=level)
+    warnings.warn(text, UserWarning, stacklevel=_callers_level())
+    # Only now: whoever made warnings errors gets one each time.
+    _WARNED.add((facts.name, param))
+
+
+def _callers_level() -> int:
+    """Find how far up the stack, seen from the caller, the user's own code is."""
+    level, frame = 0, inspect.currentframe()
+    while frame is not None and _is_machinery(frame):
+        level, frame = level + 1, frame.f_back
+    return level
+
+
+def _is_machinery(frame: FrameType) -> bool:
+    return str(frame.f_globals.get("__name__")).partition(".")[0] in _MACHINERY

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
-from orjson import loads
-from pydantic_core import from_json
-
-from doubao_core.errors import UNREADABLE, DoubaoError, Malformed, Truncated, misshapen
-from doubao_core.operation import JSON
+from doubao_core.errors import UNREADABLE, DoubaoError, Truncated, misshapen
+from doubao_core.operation import JSON, json_object
 from doubao_core.sse import DONE, Decoder
 
 T = TypeVar("T")
+
+_EVENT = "an event of the stream"
 
 
 class EventReader(ABC, Generic[T]):
@@ -38,8 +37,8 @@ class EventReader(ABC, Generic[T]):
     def partial(self) -> str:
         """The text that has come so far, for errors."""
 
-    def _unfinished(self) -> str | None:
-        """Say what is missing although the end marker came, or ``None``."""
+    def _unfinished(self) -> DoubaoError | None:
+        """Give the failure of an answer that lacks something although its end marker came."""
         return None
 
     @property
@@ -76,7 +75,7 @@ class EventReader(ABC, Generic[T]):
                 self._end()
                 break
             try:
-                events.append(self._event(_parsed(payload)))
+                events.append(self._event(json_object(payload, _EVENT)))
             except DoubaoError as failure:
                 self._failure = failure
                 break
@@ -86,25 +85,5 @@ class EventReader(ABC, Generic[T]):
         return events
 
     def _end(self) -> None:
-        if (missing := self._unfinished()) is None:
-            self.complete = True
-        else:
-            self._failure = Truncated(missing)
-
-
-def _parsed(payload: bytes) -> JSON:
-    try:
-        raw = loads(payload)
-    except ValueError:
-        raw = _parsed_slowly(payload)
-    if not isinstance(raw, dict):
-        raise Malformed(f"an event of the stream is a JSON {type(raw).__name__}, not an object")
-    return raw
-
-
-def _parsed_slowly(payload: bytes) -> Any:
-    """Parse what is JSON but for a number, such as the ``-Infinity`` of a log probability."""
-    try:
-        return from_json(payload)
-    except ValueError as error:
-        raise Malformed(f"an event of the stream is not JSON: {error}") from error
+        self._failure = self._unfinished()
+        self.complete = self._failure is None

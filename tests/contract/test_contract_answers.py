@@ -387,10 +387,3 @@ async def test_an_index_that_changes_its_id_without_a_name_is_one_call(streamed)
     ]
     streamed.emulator.answer(events=[*events, "[DONE]"])
     assert (await streamed.ask()).calls == BOTH[:1]
-
-
-async def test_an_empty_stream_is_an_empty_answer(streamed):
-    streamed.emulator.answer(events=["[DONE]"])
-    answer = await streamed.ask()
-    assert meaning(answer) == {}
-    assert answer.finish_reason is None

@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from pydantic import SecretStr
+
+from doubao_core import errors
 
 HI = [{"role": "user", "content": "Hi"}]
 URL = "https://example.com/a/b.mp4?sig=x%2Fy&t=1"
@@ -281,6 +284,11 @@ OPTIONS: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
     ),
     "more options": ({"more_options": {"user": "u-1"}}, {}, {"user": "u-1"}),
     "a call takes back": ({"temperature": 0.5}, {"temperature": None}, {}),
+    "the highest effort": (
+        {"model": "deepseek-v4-1-flash-260910", "reasoning_effort": "ultra"},
+        {},
+        {"reasoning_effort": "ultra"},
+    ),
     "no parallel calls without tools": ({"parallel_tool_calls": False}, {}, {}),
 }
 
@@ -310,3 +318,53 @@ async def test_headers_and_key_are_the_same_on_the_wire(talk):
     headers = talk.emulator.requests[-1].headers
     assert headers["authorization"] == "Bearer key-of-now"
     assert headers["x-team"] == "tea"
+
+
+SECRET = "tea-is-a-secret"
+
+
+@pytest.mark.parametrize("value", [SECRET, SecretStr(SECRET)], ids=["text", "secret"])
+async def test_headers_of_a_call_are_headers_of_its_request_only(talk, value):
+    model = talk.make(default_headers={"X-Team": "tea", "X-Other": "o"}, max_retries=1)
+    with talk.emulator.fault("rate_limit", retry_after=0, times=1):
+        await talk.ask(model=model, extra_headers={"x-team": value})
+    await talk.ask(model=model)
+    *both, later = talk.emulator.requests
+    assert [each.headers["x-team"] for each in both] == [SECRET] * 2
+    assert (both[0].headers["x-other"], later.headers["x-team"]) == ("o", "tea")
+    assert "extra_headers" not in both[0].body
+    assert SECRET not in str(both[0].body)
+
+
+async def test_a_failure_does_not_show_the_headers_of_its_call(talk):
+    with talk.emulator.fault("server_error"), pytest.raises(errors.ServerError) as caught:
+        await talk.ask(extra_headers={"X-Ark-Trace": SECRET})
+    assert SECRET not in f"{caught.value!r}{caught.value}{vars(caught.value)}"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"X-Team": f"{SECRET}\n"}, {"X-Team": SecretStr(f"{SECRET}é")}, {"X Team": SECRET}, [SECRET]],
+    ids=["line break", "accent", "name", "list"],
+)
+async def test_headers_that_cannot_be_sent_are_refused_unseen(talk, headers):
+    with pytest.raises(errors.ConfigError, match="extra header") as caught:
+        await talk.ask(extra_headers=headers)
+    assert SECRET not in str(caught.value)
+    assert not talk.emulator.requests
+
+
+@pytest.mark.parametrize("name", ["extra_query", "extra_timeout", "timeout", "headers", "api_key"])
+async def test_what_is_no_field_of_a_request_is_refused(talk, name):
+    with pytest.raises(errors.ConfigError, match=f"^{name} is no field of a request: "):
+        await talk.ask(**{name: {"X-Team": SECRET}})
+    assert not talk.emulator.requests
+
+
+@pytest.mark.parametrize("name", ["model", "messages", "stream", "extra_headers"])
+def test_what_belongs_to_one_request_is_no_setting(adapter, name):
+    """Another model would be asked than the one that traces name; and settings are written down."""
+    options = {adapter.names["more_options"]: {name: {"X-Team": SECRET}, "user": "u"}}
+    with pytest.raises(ValueError, match=f"cannot hold {name}: ") as caught:
+        adapter.make(model="doubao-seed-2-1-lite-260915", api_key="k", **options)
+    assert SECRET not in str(caught.value)

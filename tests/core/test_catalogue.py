@@ -50,6 +50,37 @@ def test_what_is_not_known_is_not_false():
     assert catalogue.find("gpt-oss-120b-250805").thinks is True
 
 
+def test_an_id_that_both_clouds_have_gets_the_smaller_limits():
+    assert catalogue.find("glm-4-7-251222").context_window == 200 * 1024
+    assert catalogue.find("deepseek-v3-2-251201").max_input_tokens == 128 * 1024
+
+
+@pytest.mark.parametrize(
+    "model", ["seed-2-0-pro-260328", "seed-2-0-lite-260428", "dola-seed-2-1-turbo-260628"]
+)
+def test_a_longest_chain_of_thought_that_only_the_other_cloud_tells_is_not_known(model):
+    assert catalogue.find(model).max_reasoning_tokens is None
+    assert catalogue.find("seed-1-8-251228").max_reasoning_tokens == 32 * 1024
+
+
+@pytest.mark.parametrize(
+    ("model", "like"),
+    [
+        ("doubao-seed-2-1-pro-260915", "doubao-seed-2-1-pro-260915"),
+        ("doubao-seed-2-1-pro-270101", "doubao-seed-2-1-pro-260915"),
+        ("doubao-seed-2-1-pro-260914", "doubao-seed-2-1-pro-260628"),
+        ("doubao-seed-2-1-pro-250101", None),
+        ("doubao-seed-2-1-pro", None),
+        ("doubao-seed-evolving-270101", "doubao-seed-evolving"),
+        ("ep-20260101000000-abcde", None),
+        ("", None),
+    ],
+)
+def test_a_later_date_of_a_known_model_is_its_kin(model, like):
+    kin = catalogue.kin(model)
+    assert (kin and kin.name) == like
+
+
 def test_nobody_can_change_a_fact():
     facts = catalogue.find("doubao-seed-2-0-pro-260215")
     for write in (
@@ -138,7 +169,7 @@ def test_the_script_shows_what_a_cloud_lists_and_writes_nothing(refresh, copied,
     said = refresh()
     assert emulator.requests[-1].path.endswith("/models")
     assert "! doubao-embedding-text-240515 is Retiring" in said
-    assert "~ deepseek-v3-2-251201: max_input_tokens null -> 131072" in said
+    assert "~ deepseek-v3-1-terminus: max_input_tokens null -> 131072" in said
     assert copied.read_bytes() == FILE.read_bytes()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import suppress
 
 import pytest
 
@@ -55,6 +56,8 @@ REFUSED = [
     (TRANSLATION, {"max_completion_tokens": 9}, "max_completion_tokens", "use max_tokens"),
     (SEED_2_0, {"frequency_penalty": 0.5}, "frequency_penalty", "leave it out"),
     (PRO, {"presence_penalty": -0.5}, "presence_penalty", "leave it out"),
+    (PRO, {"frequency_penalty": 0}, "frequency_penalty", "leave it out"),
+    (SEED_2_0, {"presence_penalty": 0.0}, "presence_penalty", "leave it out"),
     (PRO, {"logprobs": True}, "logprobs", "disable thinking"),
     (PRO, {"logprobs": True, "top_logprobs": 3}, "logprobs", "disable thinking"),
     (PRO, {"logit_bias": {"5": 1}}, "logit_bias", "disable thinking"),
@@ -256,6 +259,38 @@ def test_a_warning_names_the_line_that_called(emulator):
     assert [each.filename for each in caught] == [__file__]
 
 
+def test_whoever_makes_warnings_errors_gets_one_each_time(ask, emulator):
+    for _ in range(2):
+        with pytest.raises(UserWarning, match="stop"):
+            ask(stop="a")
+    assert not emulator.requests
+
+
+@pytest.mark.parametrize(
+    ("model", "known"),
+    [
+        ("seed-2-0-pro-260328", {"text", "image"}),
+        ("dola-seed-2-1-turbo-260628", {"text", "image"}),
+        ("seed-2-0-mini-260428", {"text", "image", "audio"}),
+        ("seed-2-0-code-preview-260328", {"text"}),
+        ("seed-1-8-251228", {"text"}),
+    ],
+)
+def test_inputs_of_which_the_vendor_says_nothing_reach_the_service(
+    make_client, emulator, model, known
+):
+    """BytePlus's list says "vision" and "audio", and of documents and films nothing (20.3)."""
+    facts = catalogue.find(model)
+    assert {each for each in ("text", "image", "audio", "video", "file") if facts.takes(each)} == (
+        known
+    )
+    assert facts.takes("file") is None
+    client = make_client(base_url=emulator.byteplus_base_url)
+    with suppress(InvalidRequest):
+        client.chat(model=model, **said("file", file_url="https://example.com/a.pdf"))
+    assert len(emulator.requests) == 1
+
+
 CHAT_MODELS = [name for name, facts in catalogue.models().items() if facts.kind == "chat"]
 
 # What most models refuse; each is tried with each model of the catalogue.
@@ -271,6 +306,7 @@ TRIED = [
     {"max_tokens": 40_000},
     {"max_completion_tokens": 100},
     {"frequency_penalty": 0.5},
+    {"presence_penalty": 0},
     {"logprobs": True},
     {"logit_bias": {"5": 1}},
     {"stop": list("abcde")},

@@ -12,6 +12,7 @@ from doubao_core import (
     ContentRejected,
     InvalidRequest,
     JobFailed,
+    Malformed,
     NotFound,
     PermissionDenied,
     RequestError,
@@ -45,6 +46,35 @@ def test_a_chat_request_carries_what_was_given_and_nothing_else(client, emulator
     assert request.headers["authorization"] == f"Bearer {key}"
     assert request.headers["content-type"] == "application/json"
     assert request.headers["accept-encoding"] == "identity"
+
+
+def test_a_header_of_a_call_is_a_header_of_its_request(client, emulator):
+    ask = {"model": SEED, "messages": HELLO}
+    client.chat(**ask, extra_headers={"X-Ark-Max-Wait-Timeout-Ms": "1000"})
+    list(client.stream_chat(**ask, extra_headers={"User-Agent": "mine", "Authorization": "no"}))
+    client.chat(**ask)
+    first, second, third = [each.headers for each in emulator.requests]
+    assert first["x-ark-max-wait-timeout-ms"] == "1000"
+    assert second["user-agent"] == "mine"
+    assert second["authorization"] == third["authorization"] != "no"
+    assert third.keys() == first.keys() - {"x-ark-max-wait-timeout-ms"}
+    assert not any("extra_headers" in each.body for each in emulator.requests)
+
+
+@pytest.mark.parametrize("body", [b'{"choices":', {"choices": []}, {"choices": "x"}, {}])
+def test_an_answer_that_cannot_be_read_has_the_id_of_its_request(client, emulator, body):
+    emulator.answer(body=body)
+    with pytest.raises(Malformed) as caught:
+        client.chat(model=SEED, messages=HELLO)
+    assert caught.value.request_id.startswith("02")
+    assert caught.value.request_id in str(caught.value)
+
+
+def test_an_answer_that_is_no_stream_has_the_id_of_its_request(client, emulator):
+    emulator.answer(body={"choices": []})
+    with pytest.raises(Malformed, match="asked for an event stream") as caught:
+        list(client.stream_chat(model=SEED, messages=HELLO))
+    assert caught.value.request_id.startswith("02")
 
 
 def test_an_answer_that_the_content_filter_cut_is_an_answer(client, emulator):

@@ -8,6 +8,7 @@ import struct
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from doubao_core import (
     AmbiguousSubmit,
@@ -175,6 +176,33 @@ def test_a_chat_answer(pump):
 def test_a_chat_answer_without_usage_or_ids(pump):
     answer = pump(chat(), ANSWER).result
     assert (answer.content, answer.usage, answer.id, answer.model) == ("hi", None, "", "")
+
+
+@pytest.mark.parametrize("choices", [[], [7], {"index": 0}, [{"index": 1, "message": {}}]])
+def test_an_answer_without_a_first_choice_is_malformed_and_has_its_id(pump, choices):
+    with pytest.raises(Malformed) as caught:
+        pump(chat(), {"choices": choices})
+    assert (caught.value.request_id, caught.value.operation) == ("0217", "chat.create")
+
+
+def test_arguments_that_came_as_an_object_become_text(pump):
+    call = {"id": "c", "function": {"name": "f", "arguments": {"城": 2**60}}}
+    answer = pump(chat(), {"choices": [{"message": {"tool_calls": [call]}}]}).result
+    assert answer.tool_calls == (ToolCall(id="c", name="f", arguments=f'{{"城":{2**60}}}'),)
+
+
+def test_the_first_choice_is_the_one_with_that_index(pump):
+    first = {"index": 0, "message": {"content": "yes"}, "logprobs": {"content": []}}
+    other = {"index": 1, "message": {"content": "no"}}
+    answer = pump(chat(), {"choices": [other, first]}).result
+    assert (answer.content, answer.choice) == ("yes", first)
+
+
+def test_headers_of_a_call_are_not_in_its_body_nor_to_be_seen():
+    send = next(chat(extra_headers={"X-Team": SecretStr("tea-secret")}))
+    assert send.headers == {"X-Team": "tea-secret"}
+    assert "extra_headers" not in send.body
+    assert "tea-secret" not in f"{send!r}{send.intent}"
 
 
 def test_usage_that_says_little():

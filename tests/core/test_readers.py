@@ -17,7 +17,7 @@ from doubao_core import (
     ServerError,
     Truncated,
 )
-from doubao_core.api.chat import ChatReader, delta
+from doubao_core.api.answers import ChatReader, delta
 from doubao_core.api.images import ImageReader
 
 DONE = b"data: [DONE]\n\n"
@@ -60,7 +60,7 @@ def test_a_whole_stream_ends_well():
 
 
 def test_absent_null_and_empty_fields_are_the_same():
-    nothing = ChatDelta("", "", "", None, None, None, {})
+    nothing = ChatDelta("", "", "", None, None, None, {}, {})
     for raw in (
         {"choices": []},
         {"choices": None},
@@ -69,7 +69,7 @@ def test_absent_null_and_empty_fields_are_the_same():
         {"choices": [{"delta": None}]},
         {"choices": [{"delta": {"content": None, "tool_calls": [], "reasoning_content": ""}}]},
     ):
-        nothing.raw = raw
+        nothing.raw, nothing.choice = raw, next(iter(raw.get("choices") or ()), {})
         assert delta(raw) == nothing
 
 
@@ -83,6 +83,7 @@ def test_of_several_choices_the_first_one_counts():
     events, failure, reader = read([event({"choices": each}) for each in choices] + [DONE])
     assert failure is None
     assert [each.content for each in events] == ["A", "", "B"]
+    assert [each.choice for each in events] == [choices[0][0], {}, choices[2][1]]
     assert reader.partial == "AB"
 
 
@@ -101,8 +102,9 @@ def test_every_field_of_an_event_is_found():
         ],
         "usage": {"total_tokens": 3},
     }
+    (choice,) = raw["choices"]
     assert delta(raw) == ChatDelta(
-        "c", "r", "dj==", [{"index": 0}], "tool_calls", {"total_tokens": 3}, raw
+        "c", "r", "dj==", [{"index": 0}], "tool_calls", {"total_tokens": 3}, choice, raw
     )
 
 
@@ -111,6 +113,29 @@ def test_a_stream_without_its_end_marker_is_truncated(cut):
     events, failure, _ = read(GOOD[:cut])
     assert type(failure) is Truncated
     assert len(events) == cut
+
+
+@pytest.mark.parametrize(
+    "blocks",
+    [
+        [event({"choices": [], "usage": {"total_tokens": 3}})],
+        [event({"choices": [{"delta": {"encrypted_content": "djF="}}]})],
+        [event({"choices": [{"index": 1, "delta": {}, "finish_reason": "stop"}]})],
+        [event({})],
+    ],
+    ids=["usage", "a seal", "another choice", "an empty event"],
+)
+def test_any_event_without_a_finish_reason_is_truncated(blocks):
+    events, failure, _ = read([*blocks, DONE])
+    assert type(failure) is Truncated
+    assert len(events) == 1
+
+
+@pytest.mark.parametrize("blocks", [[], [b": keep-alive\n\n"]])
+def test_a_marker_without_any_event_is_no_answer(blocks):
+    events, failure, _ = read([*blocks, DONE])
+    assert type(failure) is Malformed
+    assert events == []
 
 
 def test_content_without_a_finish_reason_is_truncated_although_the_marker_came():
@@ -170,6 +195,13 @@ def test_an_error_event_is_raised_as_what_its_code_means(code, kind):
         '{"choices":[{"delta":"x"}]}',
         '{"choices":[{"delta":{"content":7}}]}',
         '{"choices":[{"delta":{"content":["x"]},"finish_reason":"stop"}]}',
+        '{"choices":[{"delta":{"reasoning_content":["x"]}}]}',
+        '{"choices":[{"delta":{"encrypted_content":7}}]}',
+        '{"choices":[{"delta":{"tool_calls":["x"]}}]}',
+        '{"choices":[{"delta":{"tool_calls":[{"index":"0"}]}}]}',
+        '{"choices":[{"delta":{"tool_calls":[{"function":{"arguments":[1]}}]}}]}',
+        '{"choices":[{"delta":{},"logprobs":"x"}]}',
+        '{"choices":[],"usage":{"prompt_tokens":"1"}}',
     ],
 )
 def test_an_event_of_another_shape_is_malformed(payload):

@@ -85,6 +85,33 @@ async def test_log_probabilities_are_gathered(views: Any) -> None:
         assert message.response_metadata["logprobs"] == {"content": tokens}, view
 
 
+async def test_of_several_choices_the_metadata_is_that_of_the_first(views: Any) -> None:
+    first = {
+        "index": 0,
+        "finish_reason": "stop",
+        "moderation_hit_type": "violence",
+        "logprobs": {"content": [{"token": "yes", "logprob": -0.5}]},
+    }
+    other = {
+        "index": 1,
+        "finish_reason": "length",
+        "logprobs": {"content": [{"token": "no", "logprob": -0.1}]},
+    }
+    form = {"content": "yes"}, {"content": "no"}
+    said = {
+        name: {"id": "0217abc", "choices": [other | {name: form[1]}, first | {name: form[0]}]}
+        for name in ("delta", "message")
+    }
+    streamed = await views.streamed([said["delta"], "[DONE]"])
+    whole = await views.whole(said["message"])
+    for view, message in [*streamed.items(), *whole.items()]:
+        metadata = message.response_metadata
+        assert message.text == "yes", view
+        assert metadata["finish_reason"] == "stop", view
+        assert metadata["moderation_hit_type"] == "violence", view
+        assert metadata["logprobs"] == first["logprobs"], view
+
+
 # Arguments as they came, and as they are found among the invalid calls of a stream.
 BROKEN = {
     "in a string": ('{"path": "/home/a', '{"path": "/home/a"]'),

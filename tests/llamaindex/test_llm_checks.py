@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from llama_index.core.base.llms.types import ChatMessage, ImageBlock, TextBlock
 
@@ -13,6 +15,7 @@ HI = [ChatMessage(content="hi")]
 PRO = "doubao-seed-2-1-pro-260915"
 CHARACTER = "doubao-seed-character-251128"
 FORCED = "doubao-seed-2-0-pro-260215"
+SCORED = "doubao-1-5-pro-32k-250115"
 ENDPOINT = "ep-20260101000000-abcde"
 
 
@@ -101,6 +104,37 @@ async def test_what_a_model_ignores_is_sent_with_one_warning(ask, make_llm, sent
     assert [each[name] for each in sent()] == [asked[name]] * 2
 
 
+def two_choices(form):
+    choices = [
+        {
+            "index": index,
+            "finish_reason": "stop",
+            form: {"content": token},
+            "logprobs": {"content": [{"token": token, "logprob": -0.5}]},
+        }
+        for index, token in ((1, "no"), (0, "yes"))
+    ]
+    return {"id": "0217abc", "choices": choices}
+
+
+def assert_first_of_both(response):
+    assert response.message.content == "yes"
+    assert [[each.token for each in token] for token in response.logprobs] == [["yes"]]
+
+
+async def test_of_several_choices_the_log_probabilities_are_those_of_the_first(emulator, make_llm):
+    emulator.answer(body=two_choices("message"), times=2)
+    llm = make_llm(model=SCORED)
+    assert_first_of_both(llm.chat(HI, logprobs=True))
+    assert_first_of_both(await llm.achat(HI, logprobs=True))
+
+
+async def test_so_they_are_in_a_stream(emulator, make_llm, stream):
+    emulator.answer(events=[two_choices("delta"), "[DONE]"])
+    (response,) = await stream(make_llm(model=SCORED), HI, logprobs=True)
+    assert_first_of_both(response)
+
+
 def test_the_switch_is_stored_with_the_object():
     stored = Doubao(model=PRO, check_parameters=False).to_dict()
     assert Doubao.from_dict(stored).check_parameters is False
@@ -119,3 +153,33 @@ def test_metadata_is_what_is_known_and_else_what_new_models_have(model, window, 
     metadata = Doubao(model=model).metadata
     assert metadata.context_window == window
     assert metadata.is_function_calling_model is tools
+
+
+def test_a_later_date_of_a_known_model_has_its_window():
+    assert Doubao(model="doubao-seed-2-1-pro-270101").metadata.context_window == 1024 * 1024
+    assert Doubao(model="doubao-seed-2-1-pro-260801").metadata.context_window == 256 * 1024
+
+
+@pytest.mark.parametrize("method", ["chat", "stream_chat", "achat", "astream_chat"])
+def test_a_warning_names_the_line_of_the_user(make_llm, method):
+    async def asked() -> None:
+        answer = await getattr(make_llm(model=PRO), method)(HI, stop=["a"])
+        if method == "astream_chat":
+            [_ async for _ in answer]
+
+    def ask() -> None:
+        if method.startswith("a"):
+            asyncio.run(asked())
+        else:
+            list(getattr(make_llm(model=PRO), method)(HI, stop=["a"]))
+
+    with pytest.warns(UserWarning, match="stop") as caught:
+        ask()
+    assert {each.filename for each in caught} == {__file__}
+
+
+async def test_whoever_makes_warnings_errors_gets_one_each_time(ask, make_llm, sent):
+    for _ in range(2):
+        with pytest.raises(UserWarning, match="stop"):
+            await ask(make_llm(), HI, stop=["a"])
+    assert not sent()

@@ -17,7 +17,7 @@ from llama_index.core.base.llms.types import (
 )
 from llama_index.core.instrumentation.events.llm import LLMChatInProgressEvent
 
-from doubao_core.api.chat import delta
+from doubao_core.api.answers import delta
 from llamaindex_doubao.responses import Reading
 from llamaindex_doubao.streaming import GrowingText, StreamedAnswer
 

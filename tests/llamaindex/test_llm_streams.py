@@ -267,10 +267,11 @@ async def test_usage_before_the_last_event_is_repeated_at_the_end(chunks):
     assert responses[-1].message.content == "x"
 
 
-async def test_an_empty_stream_gives_one_response(chunks):
+async def test_a_stream_that_says_nothing_ends_with_its_usage(chunks):
     """Invariant 11."""
-    (only,) = await chunks([])
-    assert (only.delta, only.message.content, only.raw["usage"]) == ("", "", None)
+    responses = await chunks([event({}, finish_reason="stop"), event(usage=USAGE)])
+    last = responses[-1]
+    assert (last.delta, last.message.content, last.raw["usage"]) == ("", "", USAGE)
 
 
 async def test_usage_is_asked_for_unless_told_not_to(emulator, make_llm, stream, sent):
