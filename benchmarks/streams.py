@@ -23,6 +23,7 @@ from contestants import (
     question,
 )
 from measure import Contestants, Cost, Row, Run, compare, cpu_row, take_turns
+from pydantic import create_model
 
 BLOCKING = "Streamed text chunk, 2,000 at once, blocking"
 ASYNCIO = "Streamed text chunk, 2,000 at once, asyncio"
@@ -30,6 +31,7 @@ LOOKED_AT = "Streamed text chunk, 2,000 at once, blocking, its message read as a
 LENGTH = "Streamed text chunk of a long answer, blocking"
 TOOLS_BLOCKING = "Streamed tool-call fragment, 500 at once, blocking"
 TOOLS_ASYNCIO = "Streamed tool-call fragment, 500 at once, asyncio"
+STRUCTURED = "Streamed structured output, per fragment of 500 at once, blocking"
 PACED = "Streamed text chunk, 64 streams at once, a chunk each per {} ms"
 LIVE_CHUNK = "Streamed text chunk, 256 streams at once, a chunk each per 20 ms"
 LIVE = "Time to the first token above the server's, 256 streams at once"
@@ -51,6 +53,7 @@ def rows(run: Run) -> Iterator[Row]:
     ):
         yield cpu_row(title, compare(make(run, model), operations=count, rounds=run.rounds))
     yield by_length(run)
+    yield structured(run)
     for every in PACES_MS:
         yield paced(run, every)
     yield from live(run)
@@ -117,6 +120,25 @@ def by_length(run: Run) -> Row:
             operations[name] = length * repeats
     costs = compare(work, operations=operations, rounds=run.few)
     return cpu_row(LENGTH, costs)
+
+
+def structured(run: Run) -> Row:
+    """Objects of a pydantic class, made of the fragments of one tool call each."""
+    # Called like the tool that the server's model calls.
+    wanted = create_model("search", query=str)
+
+    def words(model: Any, asked: Any) -> int:
+        *_, made = model.stream(asked)
+        return len(made.query.split())
+
+    work: dict[str, Callable[[], int]] = {}
+    length = run.size(500)
+    for each in ALL:
+        if each.framework == "langchain":
+            llm = each.make(run.url, f"tools-{length}")
+            model = llm.with_structured_output(wanted, method="function_calling")
+            work[each.name] = partial(words, model, question(each.framework))
+    return cpu_row(STRUCTURED, compare(work, operations=length, rounds=run.few))
 
 
 def paced(run: Run, every: int) -> Row:

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
-from langchain_doubao.structured import strict_schema
+from langchain_doubao.schemas import function_of, is_json_schema, strict_schema
 
 JSON: TypeAlias = dict[str, Any]
 Tool: TypeAlias = JSON | type | Callable[..., Any] | BaseTool
@@ -17,24 +17,37 @@ _CHOICES = {"auto": "auto", "none": "none", "required": "required", "any": "requ
 
 
 def wire_tool(tool: Tool, *, strict: bool | None = None) -> JSON:
-    """Describe a tool as the wire wants it; a built-in tool of the service stays as it is."""
-    if (
+    """Describe a tool as the wire wants it; a built-in tool of the service stays as it is.
+
+    Raises:
+        ValueError: A JSON schema has no title, or a dict is no tool.
+    """
+    if isinstance(tool, Mapping) and is_json_schema(tool):
+        function = _of_schema(tool)
+    elif (
         isinstance(tool, Mapping)
         and tool.get("type", "function") != "function"
         and not tool.keys() & {"function", "name", "title"}
     ):
         return dict(tool)
-    wire: JSON = convert_to_openai_tool(tool)
-    if wire["type"] != "function":
-        return wire
-    # A dict in OpenAI's form comes back as it is: nested as on the wire, or flat.
-    flat = {name: value for name, value in wire.items() if name != "type"}
-    function = dict(wire.get("function") or flat)
+    else:
+        wire: JSON = convert_to_openai_tool(tool)
+        if wire["type"] != "function":
+            return wire
+        # A dict in OpenAI's form comes back as it is: nested as on the wire, or flat.
+        flat = {name: value for name, value in wire.items() if name != "type"}
+        function = dict(wire.get("function") or flat)
     if strict is not None:
         function["strict"] = strict
     if strict:
         function["parameters"] = strict_schema(function.get("parameters") or {"type": "object"})
     return {"type": "function", "function": function}
+
+
+def _of_schema(schema: Mapping[str, Any]) -> JSON:
+    if not schema.get("title") and not schema.get("name"):
+        raise ValueError("a JSON schema needs a title to be a tool: it becomes the tool's name")
+    return function_of(schema)
 
 
 def wire_choice(choice: str | bool | JSON | None, tools: list[JSON]) -> str | JSON | None:

@@ -21,6 +21,7 @@ from langchain_doubao.binding import Tool, wire_choice, wire_tool
 from langchain_doubao.blocks import PROVIDER
 from langchain_doubao.errors import translated
 from langchain_doubao.messages import to_wire
+from langchain_doubao.schemas import as_function
 from langchain_doubao.settings import ChatSettings
 from langchain_doubao.stream import ChunkStream
 
@@ -169,18 +170,14 @@ class ChatDoubao(ChatSettings):
 
     @override
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
-        def chosen(name: str) -> Any:
-            value = kwargs.get(name)
-            return getattr(self, name) if value is None else value
-
-        params = LangSmithParams(
-            ls_provider=PROVIDER, ls_model_name=chosen("model"), ls_model_type="chat"
-        )
-        if (temperature := chosen("temperature")) is not None:
-            params["ls_temperature"] = temperature
-        if (most := chosen("max_tokens")) is not None:
-            params["ls_max_tokens"] = most
-        if stops := (stop or self.stop):
+        sent = {"model": self.model, **self.request_options(stop, kwargs)}
+        model = sent["model"]
+        params = LangSmithParams(ls_provider=PROVIDER, ls_model_name=model, ls_model_type="chat")
+        if "temperature" in sent:
+            params["ls_temperature"] = sent["temperature"]
+        if "max_tokens" in sent:
+            params["ls_max_tokens"] = sent["max_tokens"]
+        if stops := sent.get("stop"):
             params["ls_stop"] = [stops] if isinstance(stops, str) else stops
         return params
 
@@ -294,7 +291,7 @@ class ChatDoubao(ChatSettings):
             **kwargs: Bound as they are, such as ``response_format``.
 
         Raises:
-            ValueError: ``tool_choice`` names no tool that is bound.
+            ValueError: ``tool_choice`` names no tool that is bound, or a JSON schema has no title.
         """
         wire = [wire_tool(tool, strict=strict) for tool in tools]
         if wire:
@@ -318,19 +315,19 @@ class ChatDoubao(ChatSettings):
         """Make the model answer with *schema*.
 
         Args:
-            schema: Pydantic class (v1 or v2), TypedDict, JSON schema or OpenAI function; may be
-                left out with ``json_mode``.
+            schema: Pydantic class (v1 or v2), TypedDict, JSON schema, OpenAI function or answer
+                format; may be left out with ``json_mode``.
             method: ``"function_calling"`` forces a tool call, which all models with tools can do;
                 ``"json_schema"`` is for the models whose profile says ``structured_output``;
                 ``"json_mode"`` needs the word "json" and the format in the prompt.
             include_raw: Give ``{"raw", "parsed", "parsing_error"}`` and raise no parsing errors;
                 streams give ``raw`` in chunks and then the others.
-            strict: Whether the service must follow the schema exactly. Default: not for
-                ``function_calling``; yes for ``json_schema`` with a class, as given with a dict.
+            strict: Whether the service must follow the schema exactly. Default: as a dict says
+                that has a ``strict``; else only for ``json_schema`` with a class.
             **kwargs: None are known.
 
         Raises:
-            ValueError: An argument is not known or does not fit the others.
+            ValueError: An argument is not known or does not fit the others; a dict has no schema.
             OutputParserException: By the result, when an answer is not what was asked for, or was
                 cut off by a limit or the content filter.
         """
@@ -340,7 +337,7 @@ class ChatDoubao(ChatSettings):
         tool = None
         traced = {"kwargs": {"method": method, "strict": strict}, "schema": schema}
         if method == "function_calling":
-            function = structured.as_function(schema)
+            function = as_function(schema)
             tool = str(function["name"])
             model = self.bind_tools(
                 [{"type": "function", "function": function}],
@@ -352,8 +349,7 @@ class ChatDoubao(ChatSettings):
         else:
             wanted = structured.response_format(schema, method, strict=strict)
             model = self.bind(response_format=wanted, ls_structured_output_format=traced)
-        parser = structured.parser(schema, tool=tool)
-        return structured.parsed(model, parser) if include_raw else model | parser
+        return structured.read(model, schema, tool=tool, include_raw=include_raw)
 
     # Tokens.
 
@@ -382,11 +378,15 @@ class ChatDoubao(ChatSettings):
     def get_num_tokens_from_messages(
         self, messages: Sequence[BaseMessage], tools: Sequence[Any] | None = None
     ) -> int:
-        """Estimate the prompt tokens of a conversation, with tools and media, without a request."""
-        wire = to_wire(messages, send_reasoning=self.send_reasoning)
-        return tokens.count_request(
-            wire, [wire_tool(tool) for tool in tools or ()], count=self.get_num_tokens
-        )
+        """Estimate the prompt tokens of a conversation, with tools and media, without a request.
+
+        Raises:
+            ConfigError: A content block that the service does not take.
+        """
+        with translated():
+            wire = to_wire(messages, send_reasoning=self.send_reasoning)
+        offered = [wire_tool(tool) for tool in tools or ()]
+        return tokens.count_request(wire, offered, count=self.get_num_tokens)
 
     def tokenize(self, texts: Sequence[str]) -> list[Tokenization]:
         """Ask the service how this model cuts texts: exact ids and counts (ark.md 12)."""

@@ -26,6 +26,7 @@ class Calls:
     def __init__(self) -> None:
         self._all: list[_Call] = []
         self._at: dict[int, _Call] = {}
+        self._named: dict[str, _Call] = {}
 
     def place(self, fragment: Mapping[str, Any]) -> ToolCallChunk:
         """Convert a fragment; empty ids and names are none, repeated ones were told."""
@@ -35,6 +36,8 @@ class Calls:
         told_id = id_ if call.id is None else None
         told_name = name if call.name is None else None
         call.id, call.name = call.id or id_, call.name or name
+        if told_id is not None:
+            self._named.setdefault(told_id, call)
         arguments = call.arguments.add(function.get("arguments") or "")
         return tool_call_chunk(name=told_name, args=arguments, id=told_id, index=call.index)
 
@@ -45,12 +48,9 @@ class Calls:
             if known is None or (id_ and name and known.id not in {None, id_}):
                 known = self._at[index] = self._opened()
             return known
-        for call in self._all:
-            if id_ is not None and call.id == id_:
-                return call
-        if id_ is not None or not self._all:
-            return self._opened()
-        return self._all[-1]
+        if id_ is not None:
+            return self._named.get(id_) or self._opened()
+        return self._all[-1] if self._all else self._opened()
 
     def _opened(self) -> _Call:
         self._all.append(_Call(index=len(self._all)))
@@ -78,11 +78,11 @@ class _Call:
         self.index = index
         self.id: str | None = None
         self.name: str | None = None
-        self.arguments = _Arguments()
+        self.arguments = PlainJSON()
 
 
-class _Arguments:
-    """The JSON text of one call's arguments, piece by piece."""
+class PlainJSON:
+    """A JSON text, such as a call's arguments, piece by piece."""
 
     def __init__(self) -> None:
         self._pieces: list[str] = []

@@ -19,6 +19,7 @@ from langchain_core.messages import (
     SystemMessage,
     ToolMessage,
 )
+from pydantic_core import to_json
 
 from doubao_core.errors import ConfigError
 from langchain_doubao.blocks import PROVIDER, REASONING, SEAL
@@ -26,6 +27,8 @@ from langchain_doubao.parts import part
 
 JSON: TypeAlias = dict[str, Any]
 SendReasoning: TypeAlias = bool | Literal["tool_calls"]
+
+_TEXTS = frozenset({"text", "output_text"})
 
 
 def to_wire(messages: Sequence[BaseMessage], *, send_reasoning: SendReasoning = True) -> list[JSON]:
@@ -38,7 +41,8 @@ def to_wire(messages: Sequence[BaseMessage], *, send_reasoning: SendReasoning = 
 
     Raises:
         TypeError: A message class that has no counterpart on the wire.
-        ConfigError: A content block that the service does not take.
+        ConfigError: A content block that the service does not take, or arguments of a tool call
+            that cannot be JSON.
     """
     return [_converted(message, send_reasoning) for message in messages]
 
@@ -98,7 +102,7 @@ def _text(content: str | Iterable[str | JSON]) -> str:
     return "".join(
         block if isinstance(block, str) else block.get("text") or ""
         for block in content
-        if isinstance(block, str) or block.get("type") == "text"
+        if isinstance(block, str) or block.get("type", "text") in _TEXTS
     )
 
 
@@ -119,9 +123,26 @@ def _reasoning(message: AIMessage) -> JSON:
 
 
 def _tool_call(call: Any) -> JSON:
-    # Compact, stable and without \u escapes: shorter prompts, and prefix caching keeps working.
-    arguments = json.dumps(call["args"], ensure_ascii=False, separators=(",", ":"))
-    return _function(call, arguments)
+    return _function(call, _arguments(call))
+
+
+def _arguments(call: Any) -> str:
+    arguments = call["args"]
+    try:
+        # Compact, stable and without \u escapes: shorter prompts, and prefix caching keeps working.
+        return json.dumps(arguments, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    except (TypeError, ValueError):
+        return _lenient(call["name"], arguments)
+
+
+def _lenient(name: str, arguments: Any) -> str:
+    """Python's dates, and numbers that JSON does not have, as pydantic writes them."""
+    try:
+        return to_json(arguments, inf_nan_mode="null").decode()
+    except ValueError as error:
+        raise ConfigError(
+            f"the arguments of a call of {name} cannot be sent as JSON: {error}"
+        ) from error
 
 
 def _invalid_call(call: Any) -> JSON:

@@ -74,6 +74,23 @@ def _json(block: JSON) -> JSON:
     return {"type": "text", "text": json.dumps(block.get("json"), ensure_ascii=False, default=str)}
 
 
+def _output(block: JSON) -> JSON:
+    """What a custom tool of OpenAI gave: text, or blocks of text."""
+    output = block.get("output") or ""
+    parts = [part(inner) for inner in ([output] if isinstance(output, str) else output)]
+    if any(each["type"] != "text" for each in parts):
+        raise ValueError("a custom_tool_call_output block can have text only")
+    return {"type": "text", "text": "".join(each["text"] for each in parts)}
+
+
+def _wrapped(block: JSON) -> JSON:
+    """What core's content blocks make of a block that it does not know, such as ours for video."""
+    value = block.get("value")
+    if not isinstance(value, dict) or not value:
+        raise ValueError("content block type 'non_standard' is not supported without its value")
+    return part(value)
+
+
 def _image(block: JSON) -> JSON:
     return {"type": "image_url", "image_url": _linked(block)}
 
@@ -198,6 +215,9 @@ _PARTS: dict[str, Callable[[JSON], JSON]] = {
     "text": _text,
     "text-plain": _plain,
     "input_text": _text,
+    "output_text": _text,
+    "custom_tool_call_output": _output,
+    "non_standard": _wrapped,
     "json": _json,
     "search_result": _found,
     "image": _image,

@@ -1,84 +1,47 @@
 """Structured output: what to ask for, and a parser that never takes half an answer for a whole one.
 
-Core's parsers complete cut JSON by themselves, so that ``{"a": "x`` counts as an answer. This one
-does so only while a stream is growing; a finished answer is parsed strictly, and one that was cut
+Core's parsers complete cut JSON by themselves, so that ``{"a": "x`` counts as an answer. Here this
+is done only while a stream is growing; a finished answer is parsed strictly, and one that was cut
 off (``finish_reason`` ``length`` or ``content_filter``) is an error.
+
+Core also adds up the chunks of a stream at every step of a chain, and parses all of a tool call's
+arguments each time. So a stream's chunks are collected here and added up once, at its end.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any, Literal, TypeAlias, get_args
 
 from langchain_core.exceptions import OutputParserException
 from langchain_core.language_models import LanguageModelInput
-from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.output_parsers import BaseCumulativeTransformOutputParser
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.output_parsers import BaseOutputParser
 from langchain_core.outputs import ChatGeneration, Generation
-from langchain_core.runnables import AddableDict, Runnable, RunnableGenerator, RunnableMap
-from langchain_core.utils.function_calling import convert_to_openai_tool
-from langchain_core.utils.json import parse_partial_json
+from langchain_core.runnables import (
+    AddableDict,
+    Runnable,
+    RunnableConfig,
+    RunnableSerializable,
+)
+from langchain_core.runnables.utils import ConfigurableFieldSpec
 from langchain_core.utils.pydantic import is_basemodel_subclass
+from pydantic import ConfigDict
+from pydantic_core import from_json
+from typing_extensions import override
+
+from langchain_doubao.fragments import PlainJSON
+from langchain_doubao.schemas import as_function, strict_schema
 
 JSON: TypeAlias = dict[str, Any]
 Method: TypeAlias = Literal["function_calling", "json_schema", "json_mode"]
 
 _METHODS = get_args(Method)
-_FENCE = re.compile(r"\A\s*```(?:json)?\s*(.*?)\s*(?:```)?\s*\Z", re.DOTALL)
-_LONGEST_NAME = 64
-_NAME = re.compile(rf"[A-Za-z0-9_-]{{1,{_LONGEST_NAME}}}")
-_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_-]+")
 _CUT = {
     "length": "the answer was cut off at its limit (finish_reason 'length'): raise max_tokens",
     "content_filter": "the content filter stopped the answer (finish_reason 'content_filter')",
 }
-# What means something in a JSON schema and strict mode refuses (ark.md 4.5); pydantic still checks.
-_NOT_STRICT = frozenset(
-    {
-        "contains",
-        "dependentRequired",
-        "dependentSchemas",
-        "else",
-        "exclusiveMaximum",
-        "exclusiveMinimum",
-        "format",
-        "if",
-        "maxContains",
-        "maxItems",
-        "maxLength",
-        "maxProperties",
-        "maximum",
-        "minContains",
-        "minItems",
-        "minLength",
-        "minProperties",
-        "minimum",
-        "multipleOf",
-        "not",
-        "pattern",
-        "patternProperties",
-        "propertyNames",
-        "then",
-        "uniqueItems",
-    }
-)
-_NAMED_SCHEMAS = frozenset({"properties", "$defs", "definitions"})
-
-
-def as_function(schema: Any) -> JSON:
-    """Describe a schema of any kind as a function: name, description, parameters."""
-    if isinstance(schema, dict) and not schema.keys() & {"title", "name", "function"}:
-        schema = {"title": "answer", **schema}
-    # A copy: a dict in OpenAI's form comes back as it is.
-    function: JSON = dict(convert_to_openai_tool(schema)["function"])
-    function.setdefault("parameters", {"type": "object", "properties": {}})
-    if not _NAME.fullmatch(function["name"]):
-        # Generic classes and Chinese ones have names that the service refuses (ark.md 4.1).
-        plain = _NOT_IN_NAMES.sub("_", function["name"])[:_LONGEST_NAME].strip("_")
-        function["name"] = plain or "answer"
-    return function
 
 
 def check(schema: Any, method: str, *, strict: bool | None) -> None:
@@ -99,7 +62,11 @@ def response_format(schema: Any, method: Method, *, strict: bool | None) -> JSON
     """Give the ``response_format`` that asks for *schema* (ark.md 4.5).
 
     Without ``strict`` the service takes a schema for a hint only, so for classes it is on unless
-    turned off. A schema given as a dict is sent as it is unless ``strict`` is asked for.
+    turned off. A schema given as a dict is sent as it is, and with the ``strict`` that it came
+    with, unless ``strict`` is asked for.
+
+    Raises:
+        ValueError: There is no schema in a dict.
     """
     if method == "json_mode":
         return {"type": "json_object"}
@@ -109,38 +76,19 @@ def response_format(schema: Any, method: Method, *, strict: bool | None) -> JSON
     wanted: JSON = {"name": function["name"], "schema": function["parameters"]}
     if function.get("description"):
         wanted["description"] = function["description"]
-    if strict is not None:
-        wanted["strict"] = strict
+    asked = function.get("strict") if strict is None else strict
+    if asked is not None:
+        wanted["strict"] = asked
     if strict:
         wanted["schema"] = strict_schema(function["parameters"])
     return {"type": "json_schema", "json_schema": wanted}
 
 
-def strict_schema(schema: Any) -> Any:
-    """Rewrite a JSON schema for strict mode: everything required, nothing more, no constraints."""
-    if isinstance(schema, list):
-        return [strict_schema(item) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    rewritten: JSON = {}
-    for name, value in schema.items():
-        if name in _NAMED_SCHEMAS and isinstance(value, dict):
-            rewritten[name] = {key: strict_schema(inner) for key, inner in value.items()}
-        elif name in {"const", "enum", "required"}:
-            rewritten[name] = value
-        elif name not in _NOT_STRICT:
-            rewritten[name] = strict_schema(value)
-    if isinstance(rewritten.get("properties"), dict):
-        rewritten["required"] = list(rewritten["properties"])
-        rewritten["additionalProperties"] = False
-    return rewritten
-
-
-class StructuredParser(BaseCumulativeTransformOutputParser[Any]):
+class StructuredParser(BaseOutputParser[Any]):
     """Reads the structured answer out of a message: a tool call's arguments, or the text.
 
     While a stream grows it gives ever larger dicts, or nothing if a class is wanted; the last value
-    is always that of the whole answer.
+    is always that of the whole answer. A trace shows one run, of the whole answer.
     """
 
     tool: str | None = None
@@ -152,12 +100,14 @@ class StructuredParser(BaseCumulativeTransformOutputParser[Any]):
     def _type(self) -> str:
         return "doubao-structured"
 
+    @override
     def parse(self, text: str) -> Any:
         """Parse a whole text."""
         return self._made(self._strictly(text), text)
 
+    @override
     def parse_result(self, result: Sequence[Generation], *, partial: bool = False) -> Any:
-        """Parse an answer; ``partial`` ones only as far as they have come.
+        """Parse a whole answer; ``partial`` changes nothing.
 
         Raises:
             OutputParserException: The answer was cut off, is not JSON, does not fit the class, or
@@ -166,23 +116,41 @@ class StructuredParser(BaseCumulativeTransformOutputParser[Any]):
         generation = result[0]
         message = generation.message if isinstance(generation, ChatGeneration) else None
         reason = message.response_metadata.get("finish_reason") if message else None
-        if partial and reason is None:
-            return None if self.model else self._so_far(message, generation.text)
         if reason in _CUT:
             raise OutputParserException(_CUT[str(reason)], llm_output=generation.text)
         if self.tool is None:
             return self.parse(generation.text)
         return self._made(self._arguments(message), generation.text)
 
-    def _so_far(self, message: BaseMessage | None, text: str) -> Any:
-        if self.tool is not None:
-            calls = message.tool_calls if isinstance(message, AIMessage) else []
-            return next((call["args"] for call in calls if call["name"] == self.tool), None)
-        try:
-            value = parse_partial_json(_unfenced(text))
-        except ValueError:
-            return None
-        return value if isinstance(value, dict) else None
+    @override
+    def transform(
+        self,
+        input: Iterator[str | BaseMessage],
+        config: RunnableConfig | None = None,
+        **kwargs: Any,
+    ) -> Iterator[Any]:
+        """Parse a stream."""
+        seen = _Stream(self)
+        for chunk in input:
+            if (value := seen.grown_by(chunk)) is not None:
+                yield value
+        if seen.chunks and (value := self.invoke(_whole(seen.chunks), config)) != seen.value:
+            yield value
+
+    @override
+    async def atransform(
+        self,
+        input: AsyncIterator[str | BaseMessage],
+        config: RunnableConfig | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[Any]:
+        """Parse a stream."""
+        seen = _Stream(self)
+        async for chunk in input:
+            if (value := seen.grown_by(chunk)) is not None:
+                yield value
+        if seen.chunks and (value := await self.ainvoke(_whole(seen.chunks), config)) != seen.value:
+            yield value
 
     def _arguments(self, message: BaseMessage | None) -> JSON:
         if not isinstance(message, AIMessage):
@@ -222,45 +190,195 @@ class StructuredParser(BaseCumulativeTransformOutputParser[Any]):
 
 
 def _unfenced(text: str) -> str:
-    fenced = _FENCE.match(text)
-    return fenced.group(1) if fenced else text
+    text = text.lstrip()
+    if not text.startswith("```"):
+        return text
+    text = text.removeprefix("```").removeprefix("json")
+    # Blanks at the end of a growing text may be those of a string.
+    ended = text.rstrip()
+    return ended.removesuffix("```") if ended.endswith("```") else text
 
 
-def parser(schema: Any, *, tool: str | None = None) -> StructuredParser:
-    """Make the parser for answers that were asked for with *schema*."""
-    is_class = isinstance(schema, type) and is_basemodel_subclass(schema)
-    return StructuredParser(tool=tool, model=schema if is_class else None)
+class _Stream:
+    """What has come of one streamed answer, and the largest value that could be read of it."""
+
+    def __init__(self, parser: StructuredParser) -> None:
+        self.chunks: list[Any] = []
+        self.value: JSON | None = None
+        self._tool = parser.tool
+        self._grows = parser.model is None
+        self._index: Any = None
+        self._json = PlainJSON()
+        self._text = ""
+
+    def grown_by(self, chunk: str | BaseMessage) -> JSON | None:
+        """Take a chunk; gives the value so far if a dict is wanted and has become another."""
+        self.chunks.append(chunk)
+        if not self._grows:
+            return None
+        piece = self._json.add(self._piece(chunk))
+        self._text += piece
+        if not piece or piece.isspace():
+            return None
+        try:
+            value = from_json(_unfenced(self._text), allow_partial="trailing-strings")
+        except ValueError:
+            return None
+        if not isinstance(value, dict) or value == self.value:
+            return None
+        self.value = value
+        return value
+
+    def _piece(self, chunk: str | BaseMessage) -> str:
+        """What a chunk adds to the text that is parsed: the first call of the tool, or all text."""
+        if isinstance(chunk, str):
+            return chunk
+        if self._tool is None:
+            return str(chunk.text)
+        pieces = []
+        for fragment in chunk.tool_call_chunks if isinstance(chunk, AIMessageChunk) else ():
+            if self._index is None and fragment["name"] == self._tool:
+                self._index = fragment["index"]
+            if self._index is not None and fragment["index"] == self._index:
+                pieces.append(fragment["args"] or "")
+        return "".join(pieces)
 
 
-def parsed(
-    model: Runnable[LanguageModelInput, AIMessage], answer: StructuredParser
-) -> Runnable[LanguageModelInput, JSON]:
-    """Give the message beside what was read from it, or beside the error that reading it was.
+def _whole(chunks: list[Any]) -> Any:
+    """Add up chunks of an answer, all at once."""
+    if isinstance(chunks[0], str):
+        return "".join(chunks)
+    return chunks[0] + chunks[1:] if len(chunks) > 1 else chunks[0]
+
+
+class StructuredOutcome(RunnableSerializable[LanguageModelInput, JSON]):
+    """Gives the message beside what was read from it, or beside the error that reading it was.
 
     Streams give the message in chunks, then the rest at once: parts that can be added up.
     """
 
-    def read(parts: Iterator[JSON]) -> Iterator[JSON]:
-        chunks = []
-        for part in parts:
-            chunks.append(part["raw"])
-            yield AddableDict(part)
-        yield _outcome(answer, chunks)
+    model: Runnable[LanguageModelInput, AIMessage]
+    """Answers."""
+    answer: StructuredParser
+    """Reads the answer."""
 
-    async def aread(parts: AsyncIterator[JSON]) -> AsyncIterator[JSON]:
-        chunks = []
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    @property
+    @override
+    def config_specs(self) -> list[ConfigurableFieldSpec]:
+        return self.model.config_specs
+
+    @override
+    def invoke(
+        self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> JSON:
+        """Ask once."""
+        return self._call_with_config(self._asked, input, config, **kwargs)
+
+    @override
+    async def ainvoke(
+        self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> JSON:
+        """Ask once."""
+        return await self._acall_with_config(self._aasked, input, config, **kwargs)
+
+    @override
+    def stream(
+        self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> Iterator[JSON]:
+        """Ask once, and give the answer as it comes."""
+        yield from self.transform(iter([input]), config, **kwargs)
+
+    @override
+    async def astream(
+        self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> AsyncIterator[JSON]:
+        """Ask once, and give the answer as it comes."""
+
+        async def alone() -> AsyncIterator[LanguageModelInput]:
+            yield input
+
+        async for part in self.atransform(alone(), config, **kwargs):
+            yield part
+
+    # The parts become addable only outside: core would add them up for the trace, one by one.
+
+    @override
+    def transform(
+        self,
+        input: Iterator[LanguageModelInput],
+        config: RunnableConfig | None = None,
+        **kwargs: Any,
+    ) -> Iterator[JSON]:
+        """Ask once, when all of the input has come."""
+        for part in self._transform_stream_with_config(input, self._parts, config, **kwargs):
+            yield AddableDict(part)
+
+    @override
+    async def atransform(
+        self,
+        input: AsyncIterator[LanguageModelInput],
+        config: RunnableConfig | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[JSON]:
+        """Ask once, when all of the input has come."""
+        parts = self._atransform_stream_with_config(input, self._aparts, config, **kwargs)
         async for part in parts:
-            chunks.append(part["raw"])
             yield AddableDict(part)
-        yield _outcome(answer, chunks)
 
-    return RunnableMap(raw=model) | RunnableGenerator(read, aread, name="StructuredOutcome")
+    def _asked(
+        self, asked: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> JSON:
+        message = self.model.invoke(asked, config, **kwargs)
+        return {"raw": message, **self._read(message)}
+
+    async def _aasked(
+        self, asked: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> JSON:
+        message = await self.model.ainvoke(asked, config, **kwargs)
+        return {"raw": message, **self._read(message)}
+
+    def _parts(
+        self,
+        asked: Iterator[LanguageModelInput],
+        config: RunnableConfig | None = None,
+        **kwargs: Any,
+    ) -> Iterator[JSON]:
+        chunks = []
+        for chunk in self.model.transform(asked, config, **kwargs):
+            chunks.append(chunk)
+            yield {"raw": chunk}
+        yield self._read(_whole(chunks))
+
+    async def _aparts(
+        self,
+        asked: AsyncIterator[LanguageModelInput],
+        config: RunnableConfig | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[JSON]:
+        chunks = []
+        async for chunk in self.model.atransform(asked, config, **kwargs):
+            chunks.append(chunk)
+            yield {"raw": chunk}
+        yield self._read(_whole(chunks))
+
+    def _read(self, message: AIMessage) -> JSON:
+        try:
+            value = self.answer.parse_result([ChatGeneration(message=message)])
+        except OutputParserException as error:
+            return {"parsed": None, "parsing_error": error}
+        return {"parsed": value, "parsing_error": None}
 
 
-def _outcome(answer: StructuredParser, chunks: list[Any]) -> JSON:
-    message = chunks[0] + chunks[1:] if len(chunks) > 1 else chunks[0]
-    try:
-        value = answer.parse_result([ChatGeneration(message=message)])
-    except OutputParserException as error:
-        return AddableDict(parsed=None, parsing_error=error)
-    return AddableDict(parsed=value, parsing_error=None)
+def read(
+    model: Runnable[LanguageModelInput, AIMessage],
+    schema: Any,
+    *,
+    tool: str | None,
+    include_raw: bool,
+) -> Runnable[LanguageModelInput, Any]:
+    """Read the answers of a model that was asked for *schema*, if with a *tool* then its calls."""
+    is_class = isinstance(schema, type) and is_basemodel_subclass(schema)
+    parser = StructuredParser(tool=tool, model=schema if is_class else None)
+    return StructuredOutcome(model=model, answer=parser) if include_raw else model | parser

@@ -1,7 +1,8 @@
-"""Token counts without a request: estimates that are sane for Chinese, too.
+"""Token counts without a request: estimates that are sane for every script.
 
-A token of these models is about one and a half Chinese characters, or four of other scripts.
-``ChatDoubao.tokenize`` asks the service for exact counts.
+A token of these models is about four letters of the Latin script, or one and a half Chinese
+characters; other alphabets lie between the two. ``ChatDoubao.tokenize`` asks the service for exact
+counts.
 """
 
 from __future__ import annotations
@@ -12,11 +13,16 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+# Chinese, Japanese and Korean, with the extensions beyond the first plane.
 _CJK = re.compile(
-    "[\u3000-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]"
+    "[\u1100-\u11ff\u2e80-\ua4cf\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff\ufe30-\ufe4f\uff00-\uffef"
+    "\U00020000-\U0003ffff]"
 )
+# Latin letters with all their accents, and the punctuation that goes with them.
+_LATIN = re.compile("[\u0000-\u02ff\u1e00-\u1eff\u2000-\u206f]")
 _CJK_PER_TOKEN = 1.5
-_OTHERS_PER_TOKEN = 4
+_LATIN_PER_TOKEN = 4
+_OTHERS_PER_TOKEN = 2
 _ROLE = 4
 _PER_PART = {
     # What the service charges by default (ark.md 4.2): fixed for an image, the floor for a film.
@@ -30,8 +36,11 @@ _PER_PART = {
 
 def count(text: str) -> int:
     """Estimate the tokens of a text."""
-    wide = len(_CJK.findall(text))
-    return math.ceil(wide / _CJK_PER_TOKEN + (len(text) - wide) / _OTHERS_PER_TOKEN)
+    if text.isascii():
+        return math.ceil(len(text) / _LATIN_PER_TOKEN)
+    wide, latin = len(_CJK.findall(text)), len(_LATIN.findall(text))
+    others = len(text) - wide - latin
+    return math.ceil(wide / _CJK_PER_TOKEN + latin / _LATIN_PER_TOKEN + others / _OTHERS_PER_TOKEN)
 
 
 def count_request(

@@ -23,6 +23,7 @@ from langchain_doubao.parts import part
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from doubao_emulator import Emulator
     from langchain_doubao import ChatDoubao
 
 URL = "https://example.com/a"
@@ -53,6 +54,22 @@ PARTS: dict[str, tuple[Any, dict[str, Any]]] = {
         {"type": "text", "text": "Hi"},
     ),
     "text of OpenAI": ({"type": "input_text", "text": "Hi"}, {"type": "text", "text": "Hi"}),
+    "answer of OpenAI": ({"type": "output_text", "text": "Hi"}, {"type": "text", "text": "Hi"}),
+    "output of OpenAI's custom tools": (
+        {"type": "custom_tool_call_output", "output": "27"},
+        {"type": "text", "text": "27"},
+    ),
+    "output of OpenAI's custom tools, in blocks": (
+        {
+            "type": "custom_tool_call_output",
+            "output": [{"type": "input_text", "text": "2"}, {"type": "output_text", "text": "7"}],
+        },
+        {"type": "text", "text": "27"},
+    ),
+    "what core does not know": (
+        {"type": "non_standard", "value": {"type": "video_url", "video_url": {"url": URL}}},
+        {"type": "video_url", "video_url": {"url": URL}},
+    ),
     "search result": (
         {
             "type": "search_result",
@@ -207,6 +224,11 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"type": "text-plain", "base64": "/w==", "mime_type": "text/plain"},
         "decode",
     ),
+    "a block that core does not know, without it": ({"type": "non_standard"}, "'non_standard'"),
+    "a picture of a custom tool": (
+        {"type": "custom_tool_call_output", "output": [{"type": "image", "url": URL}]},
+        "text only",
+    ),
     "an empty native part": ({"type": "image_url"}, "image_url"),
 }
 
@@ -272,6 +294,10 @@ MESSAGES: dict[str, tuple[BaseMessage, dict[str, Any]]] = {
         ),
         {"role": "assistant", "content": "Let me see.", "tool_calls": [WIRE_CALL]},
     ),
+    "assistant of OpenAI": (
+        AIMessage([{"type": "output_text", "text": "A"}, {"text": "B"}, "C"]),
+        {"role": "assistant", "content": "ABC"},
+    ),
     "assistant of another model that thinks": (
         AIMessage(
             [
@@ -325,6 +351,27 @@ def test_a_message_without_a_counterpart_is_named() -> None:
 def test_order_and_repeated_roles_stay() -> None:
     roles = [SystemMessage("a"), HumanMessage("b"), HumanMessage("c"), SystemMessage("d")]
     assert [wire["content"] for wire in to_wire(roles)] == ["a", "b", "c", "d"]
+
+
+async def test_our_own_blocks_can_be_sent_as_core_shows_them(
+    emulator: Emulator, chat: Callable[..., ChatDoubao]
+) -> None:
+    """Core wraps what it does not know, so that nobody but us can read it."""
+    film = {"type": "video_url", "video_url": {"url": URL + ".mp4", "fps": 1}}
+    shown = HumanMessage(["What is this?", film]).content_blocks
+    assert shown[1]["type"] == "non_standard"
+    history = [
+        HumanMessage(content_blocks=shown),
+        AIMessage([{"text": "A "}, {"type": "output_text", "text": "tide."}], tool_calls=[CALL]),
+        ToolMessage([{"type": "custom_tool_call_output", "output": "27"}], tool_call_id="call_1"),
+    ]
+    chat().invoke(history)
+    await chat().ainvoke(history)
+    for request in emulator.requests:
+        asked, answered, given = request.body["messages"]
+        assert asked["content"] == [{"type": "text", "text": "What is this?"}, film]
+        assert answered["content"] == "A tide."
+        assert given["content"] == [{"type": "text", "text": "27"}]
 
 
 def test_tokens_are_counted_of_blocks_in_every_form(chat: Callable[..., ChatDoubao]) -> None:

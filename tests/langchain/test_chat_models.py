@@ -12,11 +12,14 @@ import types
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.exceptions import ModelInvalidRequestError
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
 import langchain_doubao
 from doubao_core import catalogue
 from langchain_doubao import ChatDoubao
+from langchain_doubao.errors import ConfigError
 from langchain_doubao.profiles import profile
 
 if TYPE_CHECKING:
@@ -72,6 +75,31 @@ def test_estimates_are_sane_for_chinese() -> None:
     assert model.get_num_tokens("") == 0
 
 
+@pytest.mark.parametrize(
+    ("text", "least", "most"),
+    [
+        ("Какая сегодня погода в Москве? " * 20, 200, 350),
+        ("ما هو الطقس اليوم في القاهرة؟ " * 20, 180, 340),
+        ("วันนี้อากาศเป็นอย่างไรบ้าง" * 20, 200, 400),
+        ("आज मौसम कैसा है? " * 20, 120, 260),
+        ("Où est l’hôtel près de l’église ? " * 20, 150, 220),
+        ("한국어 문장입니다 " * 20, 80, 160),
+        ("\U00020000\U0002a6df" * 300, 400, 600),
+    ],
+)
+def test_estimates_are_sane_for_every_script(text: str, least: int, most: int) -> None:
+    """An estimate that is too low lets a conversation run over the context window."""
+    assert least <= ChatDoubao(model="ep-1").get_num_tokens(text) <= most
+
+
+def test_what_cannot_be_counted_is_langchains_error() -> None:
+    with pytest.raises(ModelInvalidRequestError, match="'hologram'") as caught:
+        ChatDoubao(model="ep-1").get_num_tokens_from_messages(
+            [HumanMessage([{"type": "hologram"}])]
+        )
+    assert isinstance(caught.value, ConfigError)
+
+
 def test_estimates_count_everything_that_is_sent() -> None:
     model = ChatDoubao(model="ep-1")
 
@@ -115,6 +143,45 @@ async def test_the_service_counts_exactly_on_request(
     assert cut.total_tokens == len(cut.token_ids)
     assert await chat().atokenize(["天空为什么是蓝色的"]) == [cut]
     assert [request.body["text"] for request in emulator.requests] == [["天空为什么是蓝色的"]] * 2
+
+
+class Traced(BaseCallbackHandler):
+    """What traces are told of each call."""
+
+    def __init__(self) -> None:
+        self.seen: list[dict[str, Any]] = []
+
+    def on_chat_model_start(self, *_: Any, metadata: dict[str, Any], **__: Any) -> None:
+        self.seen.append({name: metadata[name] for name in metadata if name.startswith("ls_")})
+
+
+async def test_traces_say_what_was_sent(
+    emulator: Emulator, chat: Callable[..., ChatDoubao]
+) -> None:
+    """A ``None`` of a call takes the option out of the request, and ``model_kwargs`` are sent."""
+    traced = Traced()
+    config: Any = {"callbacks": [traced]}
+    model = chat(temperature=0.1, max_tokens=10, stop=["A"])
+    off: dict[str, Any] = {"temperature": None, "max_tokens": None, "stop": []}
+    model.invoke("Hello", config, **off)
+    await model.ainvoke("Hello", config, **off)
+    list(model.stream("Hello", config, **off))
+    [_ async for _ in model.astream("Hello", config, **off)]
+    for seen, request in zip(traced.seen, emulator.requests, strict=True):
+        assert not seen.keys() & {"ls_temperature", "ls_max_tokens", "ls_stop"}
+        assert not request.body.keys() & {"temperature", "max_tokens", "stop"}
+    kwargs = {"temperature": 0.3, "max_tokens": 7}
+    chat(model_kwargs=kwargs).invoke("Hello", config)
+    await chat(model_kwargs=kwargs).ainvoke("Hello", config)
+    for seen, request in zip(traced.seen[-2:], emulator.requests[-2:], strict=True):
+        assert (seen["ls_temperature"], seen["ls_max_tokens"]) == (0.3, 7)
+        assert kwargs.items() <= request.body.items()
+
+
+def test_another_model_cannot_be_smuggled_in() -> None:
+    """Profile, checks and traces would be those of a model that does not answer."""
+    with pytest.raises(ValueError, match="model_kwargs"):
+        ChatDoubao(model="ep-1", model_kwargs={"model": "ep-2"})
 
 
 def examples() -> list[str]:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import copy
+import datetime as dt
 from typing import TYPE_CHECKING, Any, TypedDict
+from uuid import UUID
 
 import pytest
 from langchain_core._api.beta_decorator import suppress_langchain_beta_warning
-from langchain_core.messages import HumanMessage, ToolMessage
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import tool
 from pydantic import BaseModel, Field
 from pydantic.v1 import BaseModel as BaseModelV1
+
+from langchain_doubao.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -164,6 +168,28 @@ def test_a_tool_of_the_service_itself_is_sent_as_it_is(chat: Callable[..., ChatD
     assert chat().bind_tools([built_in]).kwargs == {"tools": [built_in]}
 
 
+@pytest.mark.parametrize("given", [SCHEMA, {"type": "object"}, {"properties": {}}])
+def test_a_schema_without_a_title_is_no_tool(
+    given: dict[str, Any], chat: Callable[..., ChatDoubao]
+) -> None:
+    """Its type is no built-in tool's, and a tool needs a name."""
+    with pytest.raises(ValueError, match="needs a title to be a tool"):
+        chat().bind_tools([given])
+
+
+async def test_a_schema_with_a_title_keeps_what_is_not_under_properties(
+    emulator: Emulator, chat: Callable[..., ChatDoubao]
+) -> None:
+    given = {"title": "find", "type": "object", "anyOf": [SCHEMA, {**SCHEMA, "required": []}]}
+    model = chat().bind_tools([given])
+    emulator.answer("Found.", times=2)
+    for message in (model.invoke(PARIS), await model.ainvoke(PARIS)):
+        assert message.text == "Found."
+        (sent,) = bound(emulator)["tools"]
+        wanted = {"type": "object", "anyOf": given["anyOf"]}
+        assert sent["function"] == {"name": "find", "parameters": wanted}
+
+
 def test_true_forces_any_of_several_tools(chat: Callable[..., ChatDoubao]) -> None:
     model = chat().bind_tools([get_weather, AsClass], tool_choice=True)
     assert model.kwargs["tool_choice"] == "required"
@@ -231,6 +257,43 @@ def test_a_tool_in_openais_form_is_sent_nested_and_left_alone(
     assert sent["function"].get("strict") is strict
     assert (sent["function"]["parameters"].get("additionalProperties") is False) is bool(strict)
     assert given == before
+
+
+async def test_arguments_that_json_does_not_have_go_back_as_json(
+    emulator: Emulator, chat: Callable[..., ChatDoubao]
+) -> None:
+    """Models do write NaN, and tools may be called with Python's own dates."""
+    args = {
+        "a": float("nan"),
+        "b": [float("inf")],
+        "day": dt.date(2026, 11, 21),
+        "城": UUID(int=1),
+    }
+    called = AIMessage("", tool_calls=[{"name": "f", "args": args, "id": "1"}])
+    history = [HumanMessage("x"), called, ToolMessage("x", tool_call_id="1")]
+    model = chat()
+    model.invoke(history)
+    await model.ainvoke(history)
+    list(model.stream(history))
+    [_ async for _ in model.astream(history)]
+    assert len(emulator.requests) == 4
+    for request in emulator.requests:
+        (call,) = request.body["messages"][1]["tool_calls"]
+        assert call["function"]["arguments"] == (
+            '{"a":null,"b":[null],"day":"2026-11-21","城":"00000000-0000-0000-0000-000000000001"}'
+        )
+
+
+async def test_arguments_that_no_json_can_hold_are_refused(
+    emulator: Emulator, chat: Callable[..., ChatDoubao]
+) -> None:
+    called = AIMessage("", tool_calls=[{"name": "f", "args": {"a": object()}, "id": "1"}])
+    history = [HumanMessage("x"), called, ToolMessage("x", tool_call_id="1")]
+    with pytest.raises(ConfigError, match="call of f cannot be sent as JSON"):
+        chat().invoke(history)
+    with pytest.raises(ConfigError, match="call of f cannot be sent as JSON"):
+        await chat().ainvoke(history)
+    assert len(emulator.requests) == 0
 
 
 def test_arguments_stay_unescaped(emulator: Emulator, chat: Callable[..., ChatDoubao]) -> None:
