@@ -24,7 +24,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stopped.set())
     try:
-        emulator = Emulator(host=options.host, port=options.port).start()
+        emulator = Emulator(**vars(options)).start()
+    except ValueError as error:
+        return _fail(str(error))
     except OSError as error:
         return _fail(
             f"Cannot listen on {options.host}:{options.port} ({error.strerror or error}); "
@@ -44,6 +46,21 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=int, default=8765, help="port to listen on, 0 for any")
+    parser.add_argument(
+        "--requests-per-minute",
+        type=int,
+        metavar="N",
+        help="answer 429 beyond this many requests per key and model",
+    )
+    parser.add_argument(
+        "--tokens-per-minute",
+        type=int,
+        metavar="N",
+        help="answer 429 beyond this many tokens per key and model",
+    )
+    parser.add_argument(
+        "--latency", type=float, default=0.0, metavar="SECONDS", help="wait before each answer"
+    )
     return parser
 
 

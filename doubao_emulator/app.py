@@ -6,6 +6,7 @@ body limit and the faults that do not need to know what was asked.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from typing import TYPE_CHECKING
@@ -91,13 +92,22 @@ class Front:
         self._record(scope, headers, raw, decoded)
         if not path.startswith(MEDIA_PREFIX):
             # Before anything else, so that a stranger learns nothing (ark.md 21.1).
-            _authorise(headers)
+            key = _authorise(headers)
+            await self._admit(key, decoded)
         exchange = Exchange(request_id=envelope.request_id, path=path, raw=raw, decoded=decoded)
         scope["exchange"] = exchange
         # Starlette raises its 405 only when it believes itself inside an application.
         scope["app"] = self
         replay = _replay(raw, receive)
         await strikes.serve(self._world, exchange, self._router, scope, replay, envelope.send)
+
+    async def _admit(self, key: str, decoded: JSON) -> None:
+        """Measure the request against the limit as it arrives, then take the time to answer."""
+        world = self._world
+        if world.rate_limit is not None:
+            world.rate_limit.admit(decoded, key, world.clock.now())
+        if world.latency:
+            await asyncio.sleep(world.latency)
 
     def _record(self, scope: Scope, headers: Mapping[str, str], raw: bytes, decoded: JSON) -> None:
         request = RecordedRequest(
@@ -165,10 +175,13 @@ async def _no_route(scope: Scope, _receive: Receive, _send: Send) -> None:
     raise route_not_found(scope["method"], scope["path"])
 
 
-def _authorise(headers: Mapping[str, str]) -> None:
+def _authorise(headers: Mapping[str, str]) -> str:
+    """Return the key that the request was sent with."""
     scheme, _, key = headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not key.strip() or key.strip() == "None":
+    key = key.strip()
+    if scheme.lower() != "bearer" or not key or key == "None":
         raise unauthenticated()
+    return key
 
 
 async def _read_body(headers: Mapping[str, str], receive: Receive) -> bytes | None:

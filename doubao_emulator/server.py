@@ -14,6 +14,7 @@ import uvicorn
 from doubao_emulator.app import build
 from doubao_emulator.clouds import ARK, BYTEPLUS
 from doubao_emulator.connection import ExposedProtocol
+from doubao_emulator.limits import RateLimit
 from doubao_emulator.scripting import ScriptedBody, ScriptedStream, ScriptedTurn
 from doubao_emulator.state import RecordedRequest, World
 
@@ -43,6 +44,10 @@ class Emulator:
         port: Port to listen on, 0 for a free one.
         clock: Source of time stamps and task progress; the machine's clock by default.
         progress: How generation tasks and uploaded files advance; done after 3 s by default.
+        requests_per_minute: Most requests per key and model; see `limit`.
+        tokens_per_minute: Most tokens per key and model; see `limit`.
+        latency: Seconds from the arrival of a request to its answer. Refusals for the key or the
+            rate come at once.
 
     Attributes:
         requests: Every request that arrived, oldest first (at most the last 10 000).
@@ -55,8 +60,20 @@ class Emulator:
         port: int = 0,
         clock: Clock | None = None,
         progress: Progress | None = None,
+        requests_per_minute: int | None = None,
+        tokens_per_minute: int | None = None,
+        latency: float = 0.0,
     ) -> None:
+        if latency < 0:
+            raise ValueError(
+                f"An answer cannot come in {latency!r} s; give a latency of 0 or more."
+            )
         self.world = World(clock=clock, progress=progress)
+        self.world.latency = latency
+        if requests_per_minute is not None or tokens_per_minute is not None:
+            self.world.rate_limit = RateLimit(
+                requests_per_minute=requests_per_minute, tokens_per_minute=tokens_per_minute
+            )
         self.requests: list[RecordedRequest] = self.world.requests
         self._host = host
         self._port = port
@@ -72,6 +89,11 @@ class Emulator:
     def byteplus_base_url(self) -> str:
         """Base URL of the BytePlus cloud, with its own model ids."""
         return self.world.origin + BYTEPLUS.prefix
+
+    @property
+    def rate_limit(self) -> RateLimit | None:
+        """The limit in force and what it counted; None when there is none."""
+        return self.world.rate_limit
 
     @property
     def connections(self) -> int:
@@ -110,7 +132,7 @@ class Emulator:
         self._server = self._thread = None
 
     def reset(self) -> None:
-        """Forget requests, faults, scripted answers, files and tasks; keep serving."""
+        """Forget requests, counts, faults, scripted answers, files and tasks; keep serving."""
         self.world.reset()
 
     @contextmanager
@@ -130,6 +152,42 @@ class Emulator:
             yield fault
         finally:
             self.world.faults.disarm(fault)
+
+    @contextmanager
+    def limit(
+        self,
+        *,
+        requests_per_minute: int | None = None,
+        tokens_per_minute: int | None = None,
+        window: float = 60.0,
+        retry_after: bool = False,
+    ) -> Iterator[RateLimit]:
+        """Enforce a rate limit for the time of a ``with`` block, instead of any other.
+
+        Requests beyond it are answered 429 with Ark's codes (ark.md 2.2). The limit holds per key
+        and per model, over a sliding window, counting in the order of arrival.
+
+        Args:
+            requests_per_minute: Most requests; without limit when None.
+            tokens_per_minute: Most tokens of the requests' texts; without limit when None.
+            window: Seconds that are looked back on; a shorter one holds proportionally less.
+            retry_after: Send `Retry-After` with a refusal.
+
+        Yields:
+            The limit, which says how many requests it `accepted` and `refused`.
+        """
+        before = self.world.rate_limit
+        limit = RateLimit(
+            requests_per_minute=requests_per_minute,
+            tokens_per_minute=tokens_per_minute,
+            window=window,
+            retry_after=retry_after,
+        )
+        self.world.rate_limit = limit
+        try:
+            yield limit
+        finally:
+            self.world.rate_limit = before
 
     def answer(
         self,

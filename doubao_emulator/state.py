@@ -12,6 +12,7 @@ from doubao_emulator.ids import Ids
 from doubao_emulator.progress import AfterSeconds, Progress
 
 if TYPE_CHECKING:
+    from doubao_emulator.limits import RateLimit
     from doubao_emulator.scripting import ScriptedAnswer
     from doubao_emulator.wire import JSON
 
@@ -57,6 +58,8 @@ class World:
         origin: ``http://127.0.0.1:<port>``, set when the server listens; media links start with
             it.
         requests: Every request that arrived, oldest first.
+        rate_limit: What requests are measured against as they arrive; None lets all in.
+        latency: Seconds from the arrival of a request to its answer.
         faults: The armed faults; handlers ask `faults.take(name, path)`.
         answers: Scripted chat answers, used before anything is composed.
         prompts: Digests of prompt prefixes for the implicit cache (ark.md 4.7), latest last.
@@ -66,6 +69,8 @@ class World:
         self.clock: Clock = clock or SystemClock()
         self.progress: Progress = progress or AfterSeconds()
         self.origin = ""
+        self.rate_limit: RateLimit | None = None
+        self.latency = 0.0
         self.faults = Faults()
         self.requests: list[RecordedRequest] = []
         self.answers: deque[ScriptedAnswer] = deque()
@@ -77,9 +82,11 @@ class World:
         return f"{self.origin}/api/v3"
 
     def reset(self) -> None:
-        """Forget everything but the clock, the progress mode and the address."""
+        """Forget everything but the address and the settings: clock, progress, limit, latency."""
         self.ids = Ids(self.clock)
         self.faults.clear()
+        if self.rate_limit is not None:
+            self.rate_limit.clear()
         # Cleared in place: a test may hold on to the list across a reset.
         self.requests.clear()
         self.answers.clear()
