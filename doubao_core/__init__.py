@@ -10,7 +10,8 @@ with Client() as client:                      # ARK_API_KEY; or Client(provider=
     print(answer.content)
 """
 
-from doubao_core.api.chat import ChatCompletion, ChatDelta, ChatOptions, ToolCall, Usage
+from doubao_core.api.answers import ChatCompletion, ChatDelta, ToolCall, Usage
+from doubao_core.api.chat import ChatOptions
 from doubao_core.api.embeddings import Embeddings, MultimodalEmbedding
 from doubao_core.api.files import File, Files
 from doubao_core.api.images import Image, ImageEvent, ImageOptions, Images, ImageUsage
@@ -47,6 +48,7 @@ from doubao_core.errors import (
     UnsupportedOperation,
 )
 from doubao_core.media import Saved
+from doubao_core.pacing import RateLimit
 
 __version__ = "0.1.0"
 
@@ -83,6 +85,7 @@ __all__ = [
     "NotFound",
     "PermissionDenied",
     "QuotaExceeded",
+    "RateLimit",
     "RateLimited",
     "RequestError",
     "ResponseError",

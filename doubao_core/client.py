@@ -63,6 +63,8 @@ class Client(Configured[BlockingHttp], Operations, SyncDriver):
             repeated; paid creates are not once they may have been accepted.
         default_headers: Headers to add to every request.
         http_client: An ``httpx.Client`` to send with; used as it is, never closed by us.
+        rate_limit: What the account may do in a minute: requests wait until they may go, and
+            everybody who shares the limit pauses when the service refuses one for its rate.
 
     Raises:
         ConfigError: An argument is wrong; a missing key is reported by the first request.
@@ -116,16 +118,22 @@ class Client(Configured[BlockingHttp], Operations, SyncDriver):
             raise
 
     def _outcome(self, send: Send) -> Reply | DoubaoError:
+        toll = self._toll(send)
+        toll.wait()
         started = monotonic()
         try:
-            return self._transport.send(send)
+            reply = self._transport.send(send)
         except DoubaoError as error:
             error.elapsed = monotonic() - started
             return error
+        toll.settle(reply)
+        return reply
 
     def _stream(self, opening: Opening[T]) -> Generator[T]:
+        toll = self._toll(opening.send)
         for attempt in count():
             reader, begun = opening.reader(), False
+            toll.wait()
             try:
                 with self._transport.stream(opening.send) as answer:
                     reader.begin(answer.headers)
@@ -144,6 +152,7 @@ class Client(Configured[BlockingHttp], Operations, SyncDriver):
                         yield from rest
                     answer.pass_over()
             except DoubaoError as error:
+                toll.failed(error)
                 pause = self._pause(
                     opening.send, attempt, error, begun=begun, partial=reader.partial
                 )
@@ -252,18 +261,24 @@ class AsyncClient(Configured[AsyncHttp], Operations, AsyncDriver):
             raise
 
     async def _outcome(self, send: Send) -> Reply | DoubaoError:
+        toll = self._toll(send)
+        await toll.await_()
         started = monotonic()
         try:
-            return await self._transport.send(send)
+            reply = await self._transport.send(send)
         except DoubaoError as error:
             error.elapsed = monotonic() - started
             return error
+        await toll.asettle(reply)
+        return reply
 
     async def _stream(self, opening: Opening[T]) -> AsyncGenerator[T]:
         import asyncio
 
+        toll = self._toll(opening.send)
         for attempt in count():
             reader, begun = opening.reader(), False
+            await toll.await_()
             try:
                 async with await self._transport.stream(opening.send) as answer:
                     reader.begin(answer.headers)
@@ -284,6 +299,7 @@ class AsyncClient(Configured[AsyncHttp], Operations, AsyncDriver):
                             yield event
                     await answer.pass_over()
             except DoubaoError as error:
+                await toll.afailed(error)
                 pause = self._pause(
                     opening.send, attempt, error, begun=begun, partial=reader.partial
                 )

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from doubao_core.errors import ConfigError
 from doubao_core.gateways import Gateway, gateway
 from doubao_core.operation import checked_headers, sendable
+from doubao_core.pacing import RateLimit
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -105,6 +106,7 @@ class Settings:
         timeout: Seconds for the connect, for the first byte and for every gap between events.
         max_retries: Attempts beyond the first.
         headers: Headers to add to every request.
+        rate_limit: What the account may do in a minute; ``None`` if nothing is to be kept.
     """
 
     gateway: Gateway
@@ -113,6 +115,7 @@ class Settings:
     timeout: float = DEFAULT_TIMEOUT
     max_retries: int = 2
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    rate_limit: RateLimit | None = None
 
     def portable(self) -> dict[str, Any]:
         """Give the arguments of :func:`resolve` that may be written down: none holds a secret.
@@ -128,6 +131,7 @@ class Settings:
             "default_headers": {
                 name: value for name, value in self.headers.items() if not _CREDENTIAL.search(name)
             },
+            "rate_limit": self.rate_limit and self.rate_limit.portable(),
         }
 
     def locate(self) -> str:
@@ -149,6 +153,7 @@ def resolve(
     timeout: float | None,
     max_retries: int | None,
     default_headers: Mapping[str, str] | None,
+    rate_limit: RateLimit | None = None,
 ) -> Settings:
     """Check the arguments of a client and fill in what the environment says."""
     chosen = gateway(provider or os.environ.get("DOUBAO_PROVIDER") or "ark")
@@ -163,6 +168,7 @@ def resolve(
         key=ApiKey(api_key),
         timeout=DEFAULT_TIMEOUT if timeout is None else float(timeout),
         max_retries=2 if max_retries is None else max_retries,
+        rate_limit=rate_limit or None,
         headers=checked_headers("default", default_headers or {}),
     )
 

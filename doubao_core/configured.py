@@ -9,6 +9,7 @@ from doubao_core import retry
 from doubao_core.config import KeySource, Settings, resolve
 from doubao_core.errors import DoubaoError
 from doubao_core.operation import Send
+from doubao_core.pacing import FREE, RateLimit, Toll, pacer
 
 H = TypeVar("H")
 
@@ -26,6 +27,7 @@ class Configured(Generic[H]):
         max_retries: int | None = None,
         default_headers: Mapping[str, str] | None = None,
         http_client: H | None = None,
+        rate_limit: RateLimit | None = None,
     ) -> None:
         self._settings = resolve(
             provider=provider,
@@ -34,6 +36,7 @@ class Configured(Generic[H]):
             timeout=timeout,
             max_retries=max_retries,
             default_headers=default_headers,
+            rate_limit=rate_limit,
         )
         self._policy = retry.Policy(max_retries=self._settings.max_retries)
         self._http_client = http_client
@@ -78,6 +81,13 @@ class Configured(Generic[H]):
     def _signed(self, error: DoubaoError) -> DoubaoError:
         error.gateway = error.gateway or self.provider
         return error
+
+    def _toll(self, send: Send) -> Toll:
+        """What *send* must wait for, if a rate limit is to be kept; look-ups count for none."""
+        limit = self._settings.rate_limit
+        if limit is None or send.body is None or "model" not in send.body:
+            return FREE
+        return Toll(pacer(limit, f"{self.base_url} {send.body['model']}"), send.body)
 
     def _pause(
         self, send: Send, attempt: int, error: DoubaoError, *, begun: bool, partial: str

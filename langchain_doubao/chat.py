@@ -15,7 +15,7 @@ from langchain_core.runnables import Runnable
 from pydantic import model_validator
 from typing_extensions import override
 
-from doubao_core import Tokenization, __version__
+from doubao_core import Tokenization, __version__, estimate
 from langchain_doubao import responses, structured, tokens
 from langchain_doubao.binding import Tool, wire_choice, wire_tool
 from langchain_doubao.blocks import PROVIDER
@@ -358,7 +358,7 @@ class ChatDoubao(ChatSettings):
         """Estimate the tokens of a text without a request; see ``tokenize`` for exact counts."""
         if self.custom_get_token_ids is not None:
             return len(self.custom_get_token_ids(text))
-        return tokens.count(text)
+        return estimate.count(text)
 
     @override
     def get_token_ids(self, text: str) -> list[int]:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, model
 from doubao_core import AsyncClient, Client
 from doubao_core.config import resolve
 from doubao_core.gateways import gateway
+from doubao_core.pacing import RateLimit
 
 T = TypeVar("T")
 Made: TypeAlias = tuple[Any, T] | None
@@ -66,6 +67,15 @@ class Connection(BaseModel):
     paid creates are never sent twice once accepted."""
     default_headers: Mapping[str, str] | None = Field(default=None, exclude=True, repr=False)
     """Headers to add to every request."""
+    requests_per_minute: float | None = None
+    """Most requests to this model in a minute, of all objects of this process with the same limit;
+    others wait. Without it nothing waits before the service refuses."""
+    tokens_per_minute: float | None = None
+    """The same in tokens, which are estimated before a request and corrected by its answer."""
+    rate_limit_url: str | None = Field(default=None, exclude=True, repr=False)
+    """Where the two are counted for several processes (``sqlite:///file``) or machines
+    (``postgresql://…``, ``redis://…``); needs the extra ``limits``. Default
+    ``DOUBAO_RATE_LIMIT_URL``, then this process."""
     http_client: Any = Field(default=None, exclude=True, repr=False)
     """An ``httpx.Client`` for the blocking methods; used as it is, never closed by us."""
     http_async_client: Any = Field(default=None, exclude=True, repr=False)
@@ -114,6 +124,9 @@ class Connection(BaseModel):
             "max_retries": self.max_retries,
             # A copy, so that a header which is set later differs from it.
             "default_headers": dict(self.default_headers or {}),
+            "rate_limit": RateLimit.of(
+                self.requests_per_minute, self.tokens_per_minute, self.rate_limit_url
+            ),
         }
 
     def _blocking(self) -> Client:
@@ -147,11 +160,12 @@ class Connection(BaseModel):
                 f"a {type(self).__name__} with an injected http client cannot be pickled: make it "
                 "without one, or make it again in the other process"
             )
+        portable = resolve(**self._settings()).portable()
         state = super().__getstate__()
         fields = dict(state["__dict__"])
         # A pickle is a file that travels: it holds neither keys nor headers that look like one.
         fields["api_key"] = self.api_key if callable(self.api_key) else None
         if self.default_headers is not None:
-            fields["default_headers"] = resolve(**self._settings()).portable()["default_headers"]
+            fields["default_headers"] = portable["default_headers"]
         private = {**state["__pydantic_private__"], "_client": None, "_async_client": None}
         return {**state, "__dict__": fields, "__pydantic_private__": private}

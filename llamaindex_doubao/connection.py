@@ -10,6 +10,7 @@ from pydantic import BeforeValidator
 
 from doubao_core import ApiKey, AsyncClient, Client, ConfigError
 from doubao_core.config import resolve
+from doubao_core.pacing import RateLimit
 
 # What a copy has in common with the original: it belongs to the caller, and may hold locks.
 _SHARED = {
@@ -65,6 +66,26 @@ class Connection(BaseModel):
         repr=False,
         description="Headers for every request.",
     )
+    requests_per_minute: float | None = Field(
+        default=None,
+        frozen=True,
+        exclude=True,
+        description="Most requests to this model in a minute, of all objects with this limit.",
+    )
+    tokens_per_minute: float | None = Field(
+        default=None,
+        frozen=True,
+        exclude=True,
+        description="The same in tokens: estimated before, corrected by the answer.",
+    )
+    rate_limit_url: str | None = Field(
+        default=None,
+        frozen=True,
+        exclude=True,
+        repr=False,
+        description="Where both are counted: sqlite:///, postgresql://, redis://; extra limits. "
+        "Default DOUBAO_RATE_LIMIT_URL, then this process.",
+    )
     http_client: Any = Field(
         default=None,
         frozen=True,
@@ -98,6 +119,9 @@ class Connection(BaseModel):
             "timeout": self.timeout,
             "max_retries": self.max_retries,
             "default_headers": self.default_headers,
+            "rate_limit": RateLimit.of(
+                self.requests_per_minute, self.tokens_per_minute, self.rate_limit_url
+            ),
         }
 
     def close(self) -> None:
@@ -152,8 +176,8 @@ class Connection(BaseModel):
             )
         # LlamaIndex deletes what cannot be pickled, such as a rate limiter, from the fields that
         # it is given: they must not be those of the object in use.
+        portable = resolve(**self._settings()).portable()
         copied = self.__copy__()
         if self.default_headers is not None:
-            portable = resolve(**self._settings()).portable()
             copied.__dict__["default_headers"] = portable["default_headers"]
         return super(Connection, copied).__getstate__()

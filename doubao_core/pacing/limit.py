@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, field
+from typing import Self
 from urllib.parse import urlsplit
 
 from doubao_core.errors import ConfigError
 
+URL_VARIABLE = "DOUBAO_RATE_LIMIT_URL"
 SCHEMES = ("sqlite", "postgresql", "postgresql+psycopg", "redis", "rediss")
 
 
@@ -20,29 +23,24 @@ class RateLimit:
             corrected by what its answer says.
         url: Where the count is kept, to share it between processes and machines:
             ``sqlite:///path/to/file`` (one machine), ``postgresql://…`` or ``redis://…``; needs the
-            extra ``limits``. By default it is this process's own. Clocks of machines that share a
-            limit should agree to a fraction of a second.
+            extra ``limits``. Default ``DOUBAO_RATE_LIMIT_URL``, then this process's own. Clocks of
+            machines that share a limit in Redis should agree to a fraction of a second.
         name: Which requests count together; by default those to one model at one base URL. Pass
             a name for a limit that several models share.
     """
 
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
-    url: str | None = None
+    url: str | None = field(default_factory=lambda: os.environ.get(URL_VARIABLE), repr=False)
     name: str | None = None
 
     def __post_init__(self) -> None:
-        for field in ("requests_per_minute", "tokens_per_minute"):
-            value = getattr(self, field)
+        for name in ("requests_per_minute", "tokens_per_minute"):
+            value = getattr(self, name)
             if value is not None and not 0 < value < float("inf"):
-                raise ConfigError(f"{field} is {value!r}: give a number above 0, or leave it out")
+                raise ConfigError(f"{name} is {value!r}: give a number above 0, or leave it out")
         if self.url is None:
             return
-        if self.requests_per_minute is None and self.tokens_per_minute is None:
-            raise ConfigError(
-                "a rate limit has a url but limits nothing: give requests_per_minute= or "
-                "tokens_per_minute="
-            )
         if (scheme := urlsplit(self.url).scheme) not in SCHEMES:
             raise ConfigError(
                 f"a rate limit cannot be kept at a {scheme or 'relative'!r} address: use "
@@ -51,3 +49,25 @@ class RateLimit:
 
     def __bool__(self) -> bool:
         return self.requests_per_minute is not None or self.tokens_per_minute is not None
+
+    @classmethod
+    def of(cls, requests: float | None, tokens: float | None, url: str | None) -> Self | None:
+        """Make the limit of a class that takes its numbers one by one; ``None`` limits nothing."""
+        if requests is None and tokens is None:
+            if url is not None:
+                raise ConfigError(
+                    "rate_limit_url limits nothing by itself: give requests_per_minute= or "
+                    "tokens_per_minute="
+                )
+            return None
+        where = {} if url is None else {"url": url}
+        return cls(requests_per_minute=requests, tokens_per_minute=tokens, **where)
+
+    def portable(self) -> Self:
+        """Give this limit for a pickle, which is a file that travels and may hold no password."""
+        if self.url is not None and urlsplit(self.url).password:
+            raise TypeError(
+                f"a rate limit whose url holds a password cannot be pickled: set {URL_VARIABLE} "
+                "for each process instead"
+            )
+        return self

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import threading
 import time
@@ -13,6 +12,8 @@ from weakref import WeakKeyDictionary
 from doubao_core.pacing.limit import RateLimit
 
 if TYPE_CHECKING:
+    import asyncio
+
     from doubao_core.pacing.bucket import Bucket
 
 LONGEST_PAUSE = 30.0
@@ -90,6 +91,8 @@ class Pacer:
 
     async def await_(self, tokens: int = 0) -> None:
         """Wait until a request of *tokens* tokens may go, without blocking the event loop."""
+        import asyncio
+
         loop = asyncio.get_running_loop()
         async with self._turns.setdefault(loop, asyncio.Lock()):
             for bucket, weight in self._shares(tokens):
@@ -119,6 +122,8 @@ class Pacer:
     async def arefused(self, retry_after: float | None = None) -> None:
         """Tell that the service refused a request; see :meth:`refused`."""
         if self._shared:
+            import asyncio
+
             await asyncio.to_thread(self.refused, retry_after)
         else:
             self.refused(retry_after)
@@ -128,8 +133,19 @@ class Pacer:
         if self._tokens is not None and tokens:
             self._tokens.push(units=tokens)
 
+    async def acorrect(self, tokens: int) -> None:
+        """Count *tokens* more, or fewer; see :meth:`correct`."""
+        if self._shared:
+            import asyncio
+
+            await asyncio.to_thread(self.correct, tokens)
+        else:
+            self.correct(tokens)
+
     async def _taken(self, bucket: Bucket, weight: int) -> float:
         if self._shared:
+            import asyncio
+
             return await asyncio.to_thread(bucket.take, weight)
         return bucket.take(weight)
 

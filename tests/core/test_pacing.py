@@ -198,7 +198,8 @@ def test_places_that_cannot_keep_a_count_are_refused(url):
 
 def test_a_url_without_a_limit_is_refused():
     with pytest.raises(ConfigError, match="limits nothing"):
-        RateLimit(url="sqlite:///limits.db")
+        RateLimit.of(None, None, "sqlite:///limits.db")
+    assert RateLimit.of(None, None, None) is None
 
 
 def test_a_place_that_cannot_be_reached_is_named_without_its_password():

@@ -19,7 +19,7 @@ NAMES = """
     Client ConfigError ConnectionFailed ConnectionLost ContentRejected ContextOverflow
     DoubaoError Embeddings File Files Image ImageEvent ImageOptions ImageUsage Images
     InsufficientCredits InvalidRequest JobExpired JobFailed Malformed Model MultimodalEmbedding
-    NotFound PermissionDenied QuotaExceeded RateLimited RequestError ResponseError Saved
+    NotFound PermissionDenied QuotaExceeded RateLimit RateLimited RequestError ResponseError Saved
     ServerError Stalled Timeout Tokenization TooLarge ToolCall Truncated UnsupportedOperation
     Usage VideoOptions VideoTask VideoTasks __version__
 """
