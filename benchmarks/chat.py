@@ -1,4 +1,4 @@
-"""Chat: what it costs beside ChatOpenAI, ChatDeepSeek, OpenAILike and raw httpx, in one run.
+"""Chat and embeddings: what they cost beside their peers and raw httpx, in one run.
 
     python benchmarks/chat.py [--rounds 15] [--only streams,calls] [--markdown FILE]
 
@@ -21,6 +21,7 @@ os.environ.update(LANGSMITH_TRACING="false", LANGCHAIN_TRACING_V2="false")
 
 import calls
 import concurrency
+import embeddings
 import report
 import startup
 import streams
@@ -30,6 +31,7 @@ TOPICS = {
     "streams": streams.rows,
     "calls": calls.rows,
     "concurrency": concurrency.rows,
+    "embeddings": embeddings.rows,
     "startup": startup.rows,
 }
 PACKAGES = (
@@ -41,6 +43,7 @@ PACKAGES = (
     "langchain-deepseek",
     "llama-index-core",
     "llama-index-llms-openai-like",
+    "llama-index-embeddings-openai-like",
 )
 
 

@@ -31,10 +31,12 @@ class Contestant:
     options: Mapping[str, Any] = field(default_factory=dict)
     url_option: str = "base_url"
     client_option: str = "http_async_client"
+    model_option: str = "model"
 
     def arguments(self, url: str, model: str) -> dict[str, Any]:
         """Give what it is made with, for one model of the server."""
-        return {self.url_option: url, "model": model, "api_key": "bench", **self.options}
+        chosen = {self.url_option: url, self.model_option: model}
+        return {**chosen, "api_key": "bench", **self.options}
 
     def make(self, url: str, model: str, client: httpx.AsyncClient | None = None) -> Any:
         """Import its class and make it; a *client* is what it sends with in asyncio."""
@@ -57,7 +59,13 @@ ALL = (
         client_option="async_http_client",
     ),
 )
-PEERS = {"ChatOpenAI": "ChatDoubao", "ChatDeepSeek": "ChatDoubao", "OpenAILike": "Doubao"}
+PEERS = {
+    "ChatOpenAI": "ChatDoubao",
+    "ChatDeepSeek": "ChatDoubao",
+    "OpenAILike": "Doubao",
+    "OpenAIEmbeddings": "DoubaoEmbeddings",
+    "OpenAILikeEmbedding": "DoubaoEmbedding",
+}
 """With which of ours each peer is compared."""
 OURS = tuple(each for each in ALL if each.name not in PEERS)
 

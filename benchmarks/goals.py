@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import calls
 import concurrency
+import embeddings
 import startup
 import streams
 from contestants import AIOHTTP, FLOOR
@@ -100,6 +101,25 @@ def grows(what: str, row: str, few: str, many: str, most: tuple[float, float]) -
     return Goal(what, row, bounds[0], bounds[1])
 
 
+def embedding(
+    what: str,
+    row: str,
+    against: tuple[str | None, str | None],
+    *,
+    least: float | None = None,
+    most: float | None = None,
+) -> Goal:
+    """Each of our embedding classes against the contestant given for it; None has no such row."""
+    ours = (embeddings.OURS_LANGCHAIN, embeddings.OURS_LLAMAINDEX)
+    bounds = [
+        Bound(name, other, least=least, most=most) if other else None
+        for name, other in zip(ours, against, strict=True)
+    ]
+    return Goal(what, row, bounds[0], bounds[1])
+
+
+EMBEDDING_PEERS = ("OpenAIEmbeddings", "OpenAILikeEmbedding")
+
 GOALS = (
     cheaper("streamed text chunk, 2,000 at once, blocking", streams.BLOCKING, 7, 6),
     cheaper("… asyncio", streams.ASYNCIO, 7, 6),
@@ -120,6 +140,12 @@ GOALS = (
     ),
     cheaper("streamed tool-call fragment, 500 at once, blocking", streams.TOOLS_BLOCKING, 6.5, 6),
     cheaper("… asyncio", streams.TOOLS_ASYNCIO, 6.5, 6),
+    Goal(
+        "… read as an object of a class",
+        streams.STRUCTURED,
+        Bound("ChatDoubao", "ChatOpenAI"),
+        None,
+    ),
     *(
         goal
         for every in streams.PACES_MS
@@ -156,4 +182,28 @@ GOALS = (
     ),
     at_most("construction after the import, ms", startup.CONSTRUCTION, 1),
     at_most("… files, sockets and TLS contexts opened", startup.CONSTRUCTION_IO, 0),
+    *(
+        goal
+        for how, of_theirs, of_floor in (("blocking", None, None), ("asyncio", 0.7, 1.25))
+        for row in [embeddings.CPU.format(how)]
+        for goal in (
+            embedding(f"embedded text, {how}: CPU", row, EMBEDDING_PEERS, most=of_theirs),
+            embedding("… against raw httpx", row, (FLOOR, FLOOR), most=of_floor),
+        )
+    ),
+    embedding(
+        "2,000 texts at 50 ms latency, blocking", embeddings.LATENCY, EMBEDDING_PEERS, least=4.5
+    ),
+    *(
+        embedding(
+            f"single-item requests to {endpoint}, {places} in flight, {how}: of the ideal",
+            embeddings.IN_FLIGHT.format(endpoint, places, how),
+            ("ideal", "ideal" if multimodal else None),
+            least=0.9,
+        )
+        for endpoint, multimodal in embeddings.ENDPOINTS.items()
+        for places in embeddings.PLACES
+        for how in ("blocking", "asyncio")
+    ),
+    embedding("2,000 texts: peak memory", embeddings.PEAK, EMBEDDING_PEERS, most=1),
 )

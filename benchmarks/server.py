@@ -3,6 +3,8 @@
 The model name says what to send: ``call`` (a plain answer), ``toolcall`` (one that calls a tool),
 ``text-2000`` (a stream of 2,000 text chunks at once), ``tools-500`` (500 fragments of tool calls).
 Each event is an HTTP chunk of its own, as of servers that flush what their model writes.
+``embed`` gives vectors of 2048 dimensions, as many as the request has inputs, or one at
+``/embeddings/multimodal``, as numbers or base64.
 ``-delay-200`` lets it begin after 200 ms, ``-every-20`` sends the events of a stream 20 ms apart.
 Run as a process of its own; it prints its base URL and serves until its standard input closes.
 """
@@ -10,12 +12,16 @@ Run as a process of its own; it prints its base URL and serves until its standar
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
+import random
 import re
 import sys
+from array import array
 from dataclasses import dataclass
 from functools import cache
 
+DIMENSIONS = 2048
 _MODEL = re.compile(rb'"model":\s*"([^"]+)"')
 _HEAD = "HTTP/1.1 200 OK\r\nContent-Type: {}\r\n{}\r\n"
 _COMMON = {
@@ -125,6 +131,29 @@ def _tools(count: int) -> list[dict[str, object]]:
     return [{"role": "assistant", "content": "", "tool_calls": [each]} for each in fragments]
 
 
+def _asked(head: bytes, body: bytes) -> tuple[int, bool]:
+    """Say how many vectors a request asks for (0: one, outside of a list), and whether packed."""
+    request = json.loads(body)
+    fused = b"/embeddings/multimodal" in head
+    return (0 if fused else len(request["input"])), request.get("encoding_format") == "base64"
+
+
+@cache
+def vectors(model: str, count: int, packed: bool) -> Answer:
+    """Give the answer with *count* vectors."""
+    numbers = random.Random(7)  # noqa: S311 - not a secret
+    data: list[dict[str, object]] = []
+    for index in range(max(count, 1)):
+        vector = array("f", (numbers.gauss(0, 0.02) for _ in range(DIMENSIONS)))
+        value = base64.b64encode(vector.tobytes()).decode() if packed else vector.tolist()
+        data.append({"object": "embedding", "index": index, "embedding": value})
+    usage = {"prompt_tokens": 8 * len(data), "total_tokens": 8 * len(data)}
+    reply = {**_COMMON, "object": "list", "data": data if count else data[0], "usage": usage}
+    body = json.dumps(reply, separators=(",", ":")).encode()
+    head = _HEAD.format("application/json", f"Content-Length: {len(body)}\r\n").encode()
+    return Answer((head + body,), _number("delay-", model) / 1000, 0.0)
+
+
 class Connection(asyncio.Protocol):
     """One keep-alive connection; requests come one after the other."""
 
@@ -144,7 +173,8 @@ class Connection(asyncio.Protocol):
             return
         self._pending = rest[size:]
         found = _MODEL.search(rest)
-        reply = answer(found.group(1).decode() if found else "call")
+        model = found.group(1).decode() if found else "call"
+        reply = vectors(model, *_asked(head, rest)) if b"/embeddings" in head else answer(model)
         loop = asyncio.get_running_loop()
         if reply.delay or reply.every:
             loop.call_later(reply.delay, self._write, reply, 0, loop.time() + reply.delay)

@@ -32,6 +32,7 @@ from pydantic_core import from_json
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from doubao_core.embedder import EmbeddingProgress
     from doubao_core.operation import Reply
 
 
@@ -50,9 +51,13 @@ class DoubaoError(Exception):
         body: The service's error object, if there was one.
         elapsed: Seconds that the attempts took, waits between them included.
         partial: The text of the answer that had come before a stream failed, ``""`` if none.
+        progress: When inputs were embedded, the vectors of those that were done, by position
+            (:class:`~doubao_core.embedder.EmbeddingProgress`), so that only the rest need be sent
+            again.
     """
 
     partial: str = ""
+    progress: EmbeddingProgress | None = None
     elapsed: float = 0.0
 
     def __init__(
@@ -85,8 +90,12 @@ class DoubaoError(Exception):
         return self.status
 
     def __str__(self) -> str:
+        text = self.message
+        # A single input is the only one that can be meant.
+        if self.progress is not None and self.progress.count > 1:
+            text = f"{text} ({self.progress})"
         facts = [f"{name} {value}" for name, value in self._facts() if value]
-        return f"{self.message} [{', '.join(facts)}]" if facts else self.message
+        return f"{text} [{', '.join(facts)}]" if facts else text
 
     def _facts(self) -> list[tuple[str, Any]]:
         known_id = None if (self.request_id or "") in self.message else self.request_id
@@ -333,9 +342,12 @@ UNREADABLE = (AttributeError, LookupError, TypeError, ValueError)
 """What Python raises when an answer is read that is JSON of another shape than documented."""
 
 
-def misshapen(error: Exception) -> Malformed:
+def misshapen(error: Exception, request_id: str | None = None) -> Malformed:
     """Say that an answer could not be read because of *error*, one of ``UNREADABLE``."""
-    return Malformed(f"the answer is JSON of an unknown shape ({type(error).__name__}: {error})")
+    return Malformed(
+        f"the answer is JSON of an unknown shape ({type(error).__name__}: {error})",
+        request_id=request_id,
+    )
 
 
 _SIGNED_QUERY = re.compile(r"(https?://[^\s?\"'<>]+)\?[^\s\"'<>]+")

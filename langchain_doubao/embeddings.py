@@ -11,7 +11,7 @@ from pydantic import AliasChoices, Field, PrivateAttr
 
 from doubao_core import embedder, media
 from doubao_core.api.embeddings import MOST_INPUTS
-from doubao_core.embedder import EmbeddingUsage, Part, Recipe, Vector
+from doubao_core.embedder import EmbeddingUsage, Part, Recipe, Vector, Weights
 from langchain_doubao.connection import Connection, Folder, Made
 from langchain_doubao.errors import translated
 
@@ -39,7 +39,8 @@ class DoubaoEmbeddings(Connection, Embeddings):
     Raises:
         ConfigError: A blank text (its position is named), a picture for a text model, an
             instruction for a model that takes none: before anything is sent.
-        DoubaoError: Any other of the tree; with several requests it names the inputs.
+        DoubaoError: Any other of the tree; ``.progress`` says which inputs failed and has the
+            vectors of the others.
     """
 
     model: str = Field(validation_alias=AliasChoices("model", "model_name"))
@@ -60,10 +61,15 @@ class DoubaoEmbeddings(Connection, Embeddings):
     target_modality: str = "text"
     """What queries look for: ``"text"``, ``"image"``, ``"video"``, ``"text and image"``, or several
     with ``/``."""
+    keep_sparse: bool = False
+    """For hybrid search: have each text's request bring its sparse weights as well, and keep them
+    until :meth:`embed_sparse` or ``qdrant.DoubaoSparseEmbeddings`` asks for them, so that both cost
+    one request. Vision models from 250615 on. Up to 64 MB are kept, the oldest go first."""
     allowed_folders: Sequence[Folder] = ()
     """Folders from which ``embed_image`` may read files; none by default."""
 
     _tally: embedder.Tally = PrivateAttr(default_factory=embedder.Tally)
+    _kept: embedder.KeptSparse = PrivateAttr(default_factory=embedder.KeptSparse)
     _threads: Made[embedder.Embedder] = PrivateAttr(default=None)
     _tasks: Made[embedder.AsyncEmbedder] = PrivateAttr(default=None)
 
@@ -84,15 +90,49 @@ class DoubaoEmbeddings(Connection, Embeddings):
         """Requests and tokens that this object has used so far."""
         return self._tally.total
 
+    @property
+    def cache_namespace(self) -> str:
+        """Namespace of documents' vectors for ``CacheBackedEmbeddings``.
+
+        It differs with all that decides a vector: service, model, dimensions, instruction; not with
+        the key, timeouts or batch sizes. Queries with an instruction have other vectors, so they
+        need a store of their own: never ``query_embedding_cache=True``.
+        """
+        with translated():
+            return self._recipe.fingerprint(self.base_url or self.provider)
+
     def embed_documents(self, texts: list[str]) -> list[Vector]:
         """Embed texts as documents, one vector each, in order."""
         with translated():
-            return self._run(self._recipe.documents(texts, batch_size=self.chunk_size))
+            return self._run(self._documents(texts))
 
     def embed_query(self, text: str) -> Vector:
         """Embed one text as a query."""
         with translated():
-            return self._run(self._recipe.queries([text]))[0]
+            return self._run(self._recipe.queries([text], sparse=self.keep_sparse))[0]
+
+    def embed_both(self, texts: list[str]) -> tuple[list[Vector], list[Weights]]:
+        """Embed texts as documents, dense and sparse, with one request each.
+
+        Vision models from 250615 on (ark.md 11).
+
+        Returns:
+            The vectors, and the weights by token index, both in the order of the texts.
+        """
+        with translated():
+            answers = self._sender().run(self._recipe, self._recipe.documents(texts, sparse=True))
+            return embedder.dense(self._recipe, answers), embedder.sparse(answers)
+
+    def embed_sparse(self, texts: list[str], *, queries: bool = False) -> list[Weights]:
+        """Give the sparse weights of texts, by token index; what ``keep_sparse`` kept is not sent.
+
+        Args:
+            texts: In any order and number; equal ones are sent once.
+            queries: Whether they are queries, which matters when there are instructions.
+        """
+        with translated():
+            claim = self._kept.claim(self._recipe, self._sparse(texts, queries=queries))
+            return claim.filled(self._sender().run(self._recipe, claim.requests))
 
     def embed_image(self, image: str | bytes | Path) -> Vector:
         """Embed a picture; vision models only.
@@ -116,12 +156,25 @@ class DoubaoEmbeddings(Connection, Embeddings):
     async def aembed_documents(self, texts: list[str]) -> list[Vector]:
         """Embed texts as documents, one vector each, in order."""
         with translated():
-            return await self._arun(self._recipe.documents(texts, batch_size=self.chunk_size))
+            return await self._arun(self._documents(texts))
 
     async def aembed_query(self, text: str) -> Vector:
         """Embed one text as a query."""
         with translated():
-            return (await self._arun(self._recipe.queries([text])))[0]
+            return (await self._arun(self._recipe.queries([text], sparse=self.keep_sparse)))[0]
+
+    async def aembed_both(self, texts: list[str]) -> tuple[list[Vector], list[Weights]]:
+        """Embed texts as documents, dense and sparse; see :meth:`embed_both`."""
+        with translated():
+            requests = self._recipe.documents(texts, sparse=True)
+            answers = await self._async_sender().run(self._recipe, requests)
+            return embedder.dense(self._recipe, answers), embedder.sparse(answers)
+
+    async def aembed_sparse(self, texts: list[str], *, queries: bool = False) -> list[Weights]:
+        """Give the sparse weights of texts; see :meth:`embed_sparse`."""
+        with translated():
+            claim = self._kept.claim(self._recipe, self._sparse(texts, queries=queries))
+            return claim.filled(await self._async_sender().run(self._recipe, claim.requests))
 
     async def aembed_image(self, image: str | bytes | Path) -> Vector:
         """Embed a picture; see :meth:`embed_image`."""
@@ -138,12 +191,27 @@ class DoubaoEmbeddings(Connection, Embeddings):
         url = media.as_url(image, roots=[Path(folder) for folder in self.allowed_folders])
         return {"type": "image_url", "image_url": {"url": url}}
 
+    def _documents(self, texts: list[str]) -> list[embedder.Request]:
+        return self._recipe.documents(texts, batch_size=self.chunk_size, sparse=self.keep_sparse)
+
+    def _sparse(self, texts: list[str], *, queries: bool) -> list[embedder.Request]:
+        plan = self._recipe.queries if queries else self._recipe.documents
+        return plan(texts, sparse=True)
+
     def _run(self, requests: list[embedder.Request]) -> list[Vector]:
-        parts = (self._blocking(), self.max_concurrency, self._tally)
-        threads = self._remade("_threads", parts, lambda: embedder.Embedder(*parts))
-        return embedder.dense(self._recipe, threads.run(self._recipe, requests))
+        answers = self._sender().run(self._recipe, requests)
+        self._kept.keep(self._recipe, requests, answers)
+        return embedder.dense(self._recipe, answers)
 
     async def _arun(self, requests: list[embedder.Request]) -> list[Vector]:
+        answers = await self._async_sender().run(self._recipe, requests)
+        self._kept.keep(self._recipe, requests, answers)
+        return embedder.dense(self._recipe, answers)
+
+    def _sender(self) -> embedder.Embedder:
+        parts = (self._blocking(), self.max_concurrency, self._tally)
+        return self._remade("_threads", parts, lambda: embedder.Embedder(*parts))
+
+    def _async_sender(self) -> embedder.AsyncEmbedder:
         parts = (self._awaiting(), self.max_concurrency, self._tally)
-        tasks = self._remade("_tasks", parts, lambda: embedder.AsyncEmbedder(*parts))
-        return embedder.dense(self._recipe, await tasks.run(self._recipe, requests))
+        return self._remade("_tasks", parts, lambda: embedder.AsyncEmbedder(*parts))

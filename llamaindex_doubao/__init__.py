@@ -7,12 +7,9 @@ print(llm.complete("Why is tea picked in spring?"))
 """
 
 try:
-    from llamaindex_doubao.embedding import (
-        DoubaoEmbedding,
-        DoubaoMultiModalEmbedding,
-        DoubaoSparseEmbedding,
-    )
+    from llamaindex_doubao.embedding import DoubaoEmbedding, DoubaoSparseEmbedding
     from llamaindex_doubao.llm import Doubao
+    from llamaindex_doubao.multimodal import DoubaoMultiModalEmbedding
     from llamaindex_doubao.objects import StructuredOutputError
     from llamaindex_doubao.tools import DoubaoToolSpec
 except ModuleNotFoundError as error:

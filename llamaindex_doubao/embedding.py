@@ -1,28 +1,26 @@
-"""``DoubaoEmbedding``, ``DoubaoMultiModalEmbedding``, ``DoubaoSparseEmbedding`` (ark.md 10, 11)."""
+"""``DoubaoEmbedding`` and ``DoubaoSparseEmbedding`` (ark.md 10, 11)."""
 
 from __future__ import annotations
 
-import asyncio
-import base64
-from collections.abc import Sequence
-from io import BytesIO
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Sequence
+from itertools import count
+from threading import Event
 from typing import Any, TypeAlias
 
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.base.embeddings.base_sparse import BaseSparseEmbedding, SparseEmbedding
-from llama_index.core.base.llms.types import ImageBlock
 from llama_index.core.bridge.pydantic import Field, PrivateAttr
-from llama_index.core.embeddings import MultiModalEmbedding
-from llama_index.core.schema import BaseNode, ImageDocument, ImageNode, MetadataMode
+from llama_index.core.rate_limiter import BaseRateLimiter
+from llama_index.core.storage.kvstore.types import BaseKVStore
 
-from doubao_core import ConfigError, embedder, media
-from doubao_core.api.embeddings import MOST_INPUTS
-from doubao_core.embedder import EmbeddingUsage, Part, Recipe, Vector
+from doubao_core import ConfigError, DoubaoError, embedder
+from doubao_core.config import resolve
+from doubao_core.embedder import EmbeddingUsage, Recipe, Request, Vector
+from llamaindex_doubao.batches import batches, without_span
 from llamaindex_doubao.connection import Connection
+from llamaindex_doubao.vector_cache import VectorCache
 
-Picture: TypeAlias = str | bytes | BytesIO | Path | ImageBlock
-PictureNode: TypeAlias = ImageNode | ImageDocument
+SparseLists: TypeAlias = tuple[list[list[int]], list[list[float]]]
 
 
 class _Embedding(Connection):
@@ -43,8 +41,12 @@ class _Embedding(Connection):
         frozen=True,
         description="Use /embeddings/multimodal; default decided by the model id.",
     )
+    # In blocking code LlamaIndex embeds batch after batch: within a large one, requests overlap.
     embed_batch_size: int = Field(
-        default=MOST_INPUTS, gt=0, le=2048, description="Texts that are embedded together."
+        default=2048,
+        gt=0,
+        le=2048,
+        description="Texts that are embedded together, 256 of them at most in one request.",
     )
     num_workers: int | None = Field(
         default=embedder.DEFAULT_CONCURRENCY, description="Batches at once in async calls."
@@ -73,6 +75,7 @@ class _Embedding(Connection):
     _threads: embedder.Embedder = PrivateAttr()
     _tasks: embedder.AsyncEmbedder = PrivateAttr()
     _tally: embedder.Tally = PrivateAttr()
+    _kept: embedder.KeptSparse = PrivateAttr()
 
     def model_post_init(self, context: Any, /) -> None:
         """Prepare what the methods need; no I/O."""
@@ -86,6 +89,7 @@ class _Embedding(Connection):
             target_modality=self.target_modality,
         )
         self._tally = embedder.Tally()
+        self._kept = embedder.KeptSparse()
         self._threads = embedder.Embedder(self._client, self.max_concurrency, self._tally)
         self._tasks = embedder.AsyncEmbedder(self._async_client, self.max_concurrency, self._tally)
 
@@ -93,12 +97,6 @@ class _Embedding(Connection):
     def usage(self) -> EmbeddingUsage:
         """Requests and tokens that this object has used so far."""
         return self._tally.total
-
-    def _run(self, requests: list[embedder.Request]) -> list[Vector]:
-        return embedder.dense(self._recipe, self._threads.run(self._recipe, requests))
-
-    async def _arun(self, requests: list[embedder.Request]) -> list[Vector]:
-        return embedder.dense(self._recipe, await self._tasks.run(self._recipe, requests))
 
 
 class DoubaoEmbedding(_Embedding, BaseEmbedding):
@@ -117,10 +115,24 @@ class DoubaoEmbedding(_Embedding, BaseEmbedding):
 
     Raises:
         ConfigError: A blank text (its position is named) or an instruction for a model that takes
-            none, before anything is sent; or ``embeddings_cache`` together with instructions,
-            because LlamaIndex keys it by the bare text and would mix up queries and documents.
-        DoubaoError: Any other of the tree; with several requests it names the inputs.
+            none, before anything is sent.
+        DoubaoError: Any other of the tree; ``.progress`` says which inputs failed and has the
+            vectors of the others, of all batches of the call.
     """
+
+    embeddings_cache: Any = Field(
+        default=None,
+        frozen=True,
+        exclude=True,
+        description="A KV store for vectors of texts; tells models, queries and documents apart.",
+    )
+
+    keep_sparse: bool = Field(
+        default=False,
+        frozen=True,
+        exclude=True,
+        description="Have each text bring its sparse weights, for sparse_documents and _queries.",
+    )
 
     @classmethod
     def class_name(cls) -> str:
@@ -130,147 +142,134 @@ class DoubaoEmbedding(_Embedding, BaseEmbedding):
     def model_post_init(self, context: Any, /) -> None:
         """Prepare what the methods need; no I/O."""
         super().model_post_init(context)
-        if self.embeddings_cache is not None and (self.query_instruction or self.text_instruction):
+        store = self.embeddings_cache
+        if isinstance(store, BaseKVStore) and not isinstance(store, VectorCache):
+            self.__dict__["embeddings_cache"] = VectorCache(store)
+
+    @without_span
+    def get_text_embedding_batch(
+        self, texts: list[str], show_progress: bool = False, **kwargs: Any
+    ) -> list[Vector]:
+        """Embed documents, ``embed_batch_size`` of them after the other."""
+        with batches((self, False), texts):
+            return super().get_text_embedding_batch(texts, show_progress, **kwargs)
+
+    @without_span
+    async def aget_text_embedding_batch(
+        self, texts: list[str], show_progress: bool = False, **kwargs: Any
+    ) -> list[Vector]:
+        """Embed documents, ``num_workers`` batches of them at once."""
+        with batches((self, False), texts) as work:
+            try:
+                return await super().aget_text_embedding_batch(texts, show_progress, **kwargs)
+            except DoubaoError:
+                await work.settle()
+                raise
+
+    def sparse_documents(self, texts: list[str]) -> SparseLists:
+        """Give the sparse weights of texts; Qdrant's ``sparse_doc_fn`` (ark.md 11).
+
+        The weights came with the vectors of the same texts, if this object made them, and are not
+        paid for again. Up to 64 MB are kept for that, the oldest go first. Needs ``keep_sparse``.
+
+        Returns:
+            Token indices of each text, and their weights.
+        """
+        return self._sparse(self._recipe.documents(texts, sparse=True))
+
+    def sparse_queries(self, texts: list[str]) -> SparseLists:
+        """Give the sparse weights of queries; Qdrant's ``sparse_query_fn``."""
+        return self._sparse(self._recipe.queries(texts, sparse=True))
+
+    def _sparse(self, requests: list[embedder.Request]) -> SparseLists:
+        if not self.keep_sparse:
             raise ConfigError(
-                "embeddings_cache does not tell queries from documents, which differ with "
-                "query_instruction or text_instruction: leave one of them out"
+                f"{type(self).__name__} keeps no sparse weights, so each text would be sent and "
+                "paid for twice: make it with keep_sparse=True"
             )
+        claim = self._kept.claim(self._recipe, requests)
+        weights = claim.filled(self._threads.run(self._recipe, claim.requests))
+        return [list(each) for each in weights], [list(each.values()) for each in weights]
 
     def _get_query_embedding(self, query: str) -> Vector:
-        return self._run(self._recipe.queries([query]))[0]
+        return self._embedded([query], query=True)[0]
 
     async def _aget_query_embedding(self, query: str) -> Vector:
-        return (await self._arun(self._recipe.queries([query])))[0]
+        return (await self._aembedded([query], query=True))[0]
 
     def _get_text_embedding(self, text: str) -> Vector:
-        return self._get_text_embeddings([text])[0]
+        return self._embedded([text])[0]
 
     async def _aget_text_embedding(self, text: str) -> Vector:
-        return (await self._aget_text_embeddings([text]))[0]
+        return (await self._aembedded([text]))[0]
 
     def _get_text_embeddings(self, texts: list[str]) -> list[Vector]:
-        return self._run(self._recipe.documents(texts))
+        return self._embedded(texts)
 
     async def _aget_text_embeddings(self, texts: list[str]) -> list[Vector]:
-        return await self._arun(self._recipe.documents(texts))
+        return await self._aembedded(texts)
 
+    def _embedded(self, texts: Sequence[str], *, query: bool = False) -> list[Vector]:
+        # For all texts, also those of the cache: a blank one is named by its place among all.
+        requests = self._planned(texts, query=query)
+        cache, wanted = self.embeddings_cache, texts
+        with batches((self, query), texts) as work:
+            if cache is not None:
+                collection = self._collection(query=query)
+                work.vectors.update(cache.find(texts, collection))
+                wanted = work.missing(texts)
+                requests = self._planned(wanted, query=query)
+            try:
+                with work.batch(wanted):
+                    fresh = self._run(requests, permits=1)
+                    work.vectors.update(zip(wanted, fresh, strict=True))
+            finally:
+                if cache is not None:
+                    cache.keep(work.done(wanted), collection)
+            return [work.vectors[text] for text in texts]
 
-class DoubaoMultiModalEmbedding(DoubaoEmbedding, MultiModalEmbedding):
-    """Doubao vision embedding models: texts, pictures, films and mixtures in one vector space.
+    async def _aembedded(self, texts: Sequence[str], *, query: bool = False) -> list[Vector]:
+        requests = self._planned(texts, query=query)
+        cache, wanted = self.embeddings_cache, texts
+        with batches((self, query), texts) as work, work.running():
+            if cache is not None:
+                collection = self._collection(query=query)
+                work.vectors.update(await cache.afind(texts, collection))
+                wanted = work.missing(texts)
+                requests = self._planned(wanted, query=query)
+            try:
+                with work.batch(wanted):
+                    fresh = await self._arun(requests, permits=1, halt=work.halt)
+                    work.vectors.update(zip(wanted, fresh, strict=True))
+            finally:
+                if cache is not None:
+                    await cache.akeep(work.done(wanted), collection)
+            return [work.vectors[text] for text in texts]
 
-    Pictures are URLs, data URLs, bytes, ``BytesIO``, ``ImageBlock``, or files below
-    ``allowed_folders``. In an ``IngestionPipeline`` image nodes are embedded as pictures, together
-    with their text if they have one.
+    def _planned(self, texts: Sequence[str], *, query: bool) -> list[Request]:
+        plan = self._recipe.queries if query else self._recipe.documents
+        return plan(texts, sparse=self.keep_sparse)
 
-    .. code-block:: python
+    def _collection(self, *, query: bool) -> str:
+        """Name where the cache keeps the vectors of queries, or of documents."""
+        settings = resolve(**self._settings())
+        service = settings.base_url or settings.gateway.name
+        return self._recipe.fingerprint(service, query=query)
 
-        from llamaindex_doubao import DoubaoMultiModalEmbedding
+    def _run(self, requests: list[Request], *, permits: int = 0) -> list[Vector]:
+        """Send *requests*; LlamaIndex has *permits* of the rate limiter for them already."""
+        pace = None if self.rate_limiter is None else _pace(self.rate_limiter, permits)
+        answers = self._threads.run(self._recipe, requests, pace=pace)
+        self._kept.keep(self._recipe, requests, answers)
+        return embedder.dense(self._recipe, answers)
 
-        embed_model = DoubaoMultiModalEmbedding(model_name="doubao-embedding-vision-251215")
-        picture = embed_model.get_image_embedding("https://example.com/tea.jpg")
-        text = embed_model.get_query_embedding("tea on a terrace")
-    """
-
-    multimodal: bool | None = Field(
-        default=True, frozen=True, description="This class always uses /embeddings/multimodal."
-    )
-    allowed_folders: Sequence[Path] = Field(
-        default=(), exclude=True, description="Folders from which pictures may be read."
-    )
-
-    @classmethod
-    def class_name(cls) -> str:
-        """Name under which LlamaIndex serialises it."""
-        return "DoubaoMultiModalEmbedding"
-
-    def get_multimodal_embedding(self, parts: Sequence[Part]) -> Vector:
-        """Embed all *parts* (in wire form, ark.md 11) together into one vector."""
-        return self._fused([parts])[0]
-
-    async def aget_multimodal_embedding(self, parts: Sequence[Part]) -> Vector:
-        """Embed all *parts* (in wire form, ark.md 11) together into one vector."""
-        return (await self._afused([parts]))[0]
-
-    def get_video_embedding(self, url: str) -> Vector:
-        """Embed a film by its URL or data URL."""
-        return self.get_multimodal_embedding([_video(url)])
-
-    async def aget_video_embedding(self, url: str) -> Vector:
-        """Embed a film by its URL or data URL."""
-        return await self.aget_multimodal_embedding([_video(url)])
-
-    # The base types a picture as str | BytesIO; more kinds are taken, none is lost.
-    def _get_image_embedding(self, img_file_path: Picture) -> Vector:
-        return self._get_image_embeddings([img_file_path])[0]
-
-    async def _aget_image_embedding(self, img_file_path: Picture) -> Vector:
-        return (await self._aget_image_embeddings([img_file_path]))[0]
-
-    def _get_image_embeddings(self, img_file_paths: Sequence[Picture]) -> list[Vector]:
-        return self._fused(self._alone(img_file_paths))
-
-    async def _aget_image_embeddings(self, img_file_paths: Sequence[Picture]) -> list[Vector]:
-        return await self._afused(await asyncio.to_thread(self._alone, img_file_paths))
-
-    def __call__(self, nodes: Sequence[BaseNode], **kwargs: Any) -> Sequence[BaseNode]:
-        """Embed *nodes*: image nodes as pictures, the others as texts."""
-        texts, pictures = _sorted(nodes)
-        super().__call__(texts, **kwargs)
-        vectors = self._fused(self._together(pictures))
-        for node, vector in zip(pictures, vectors, strict=True):
-            node.embedding = vector
-        return nodes
-
-    async def acall(self, nodes: Sequence[BaseNode], **kwargs: Any) -> Sequence[BaseNode]:
-        """Embed *nodes*: image nodes as pictures, the others as texts."""
-        texts, pictures = _sorted(nodes)
-        await super().acall(texts, **kwargs)
-        vectors = await self._afused(await asyncio.to_thread(self._together, pictures))
-        for node, vector in zip(pictures, vectors, strict=True):
-            node.embedding = vector
-        return nodes
-
-    # LlamaIndex asks the rate limiter for texts only.
-    def _fused(self, inputs: Sequence[Sequence[Part]]) -> list[Vector]:
-        requests = self._recipe.inputs(inputs)
-        if self.rate_limiter is not None:
-            for _ in requests:
-                self.rate_limiter.acquire()
-        return self._run(requests)
-
-    async def _afused(self, inputs: Sequence[Sequence[Part]]) -> list[Vector]:
-        requests = self._recipe.inputs(inputs)
-        if self.rate_limiter is not None:
-            for _ in requests:
-                await self.rate_limiter.async_acquire()
-        return await self._arun(requests)
-
-    def _alone(self, pictures: Sequence[Picture]) -> list[list[Part]]:
-        return [[self._part(each)] for each in pictures]
-
-    def _together(self, nodes: Sequence[PictureNode]) -> list[list[Part]]:
-        return [self._parts(node) for node in nodes]
-
-    def _parts(self, node: PictureNode) -> list[Part]:
-        # Not resolve_image(): it downloads URLs, which the service can do itself, and reads files
-        # wherever they are.
-        content = base64.b64decode(node.image) if node.image else node.image_path
-        part = self._part(node.image_url or content or "")
-        text = node.get_content(metadata_mode=MetadataMode.EMBED)
-        return [part, {"type": "text", "text": text}] if text.strip() else [part]
-
-    def _part(self, picture: Picture) -> Part:
-        return {"type": "image_url", "image_url": {"url": self._url(picture)}}
-
-    def _url(self, picture: Picture) -> str:
-        source: str | bytes | Path
-        if isinstance(picture, ImageBlock):
-            source = str(picture.url or "") or picture.path or picture.resolve_image().read()
-        elif isinstance(picture, BytesIO):
-            source = picture.getvalue()
-        else:
-            source = picture
-        return media.as_url(source, roots=self.allowed_folders)
+    async def _arun(
+        self, requests: list[Request], *, permits: int = 0, halt: Event | None = None
+    ) -> list[Vector]:
+        pace = None if self.rate_limiter is None else _apace(self.rate_limiter, permits)
+        answers = await self._tasks.run(self._recipe, requests, pace=pace, halt=halt)
+        self._kept.keep(self._recipe, requests, answers)
+        return embedder.dense(self._recipe, answers)
 
 
 class DoubaoSparseEmbedding(_Embedding, BaseSparseEmbedding):
@@ -315,19 +314,22 @@ class DoubaoSparseEmbedding(_Embedding, BaseSparseEmbedding):
         return (await self.aembed_both(texts))[1]
 
 
-def _video(url: str) -> Part:
-    return {"type": "video_url", "video_url": {"url": url}}
+def _pace(limiter: BaseRateLimiter, permits: int) -> Callable[[], None]:
+    """Make what asks *limiter* before each request, but not for the first *permits*."""
+    sent = count()
+
+    def pace() -> None:
+        if next(sent) >= permits:
+            limiter.acquire()
+
+    return pace
 
 
-def _sorted(nodes: Sequence[BaseNode]) -> tuple[list[BaseNode], list[PictureNode]]:
-    pictures = [
-        node
-        for node in nodes
-        if isinstance(node, (ImageNode, ImageDocument)) and _has_picture(node)
-    ]
-    known = {id(node) for node in pictures}
-    return [node for node in nodes if id(node) not in known], pictures
+def _apace(limiter: BaseRateLimiter, permits: int) -> Callable[[], Awaitable[None]]:
+    sent = count()
 
+    async def pace() -> None:
+        if next(sent) >= permits:
+            await limiter.async_acquire()
 
-def _has_picture(node: PictureNode) -> bool:
-    return bool(node.image or node.image_path or node.image_url)
+    return pace

@@ -9,7 +9,24 @@ from pathlib import Path
 import pytest
 
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
-PEERS = ("langchain_openai", "langchain_deepseek", "llama_index.llms.openai_like", "httpx_aiohttp")
+PEERS = (
+    "langchain_openai",
+    "langchain_deepseek",
+    "llama_index.llms.openai_like",
+    "llama_index.embeddings.openai_like",
+    "httpx_aiohttp",
+)
+CONTESTANTS = (
+    "ChatDoubao",
+    "ChatOpenAI",
+    "ChatDeepSeek",
+    "Doubao",
+    "OpenAILike",
+    "DoubaoEmbeddings",
+    "OpenAIEmbeddings",
+    "DoubaoEmbedding",
+    "OpenAILikeEmbedding",
+)
 
 
 @pytest.fixture
@@ -30,7 +47,14 @@ def measure(monkeypatch):
 
 def test_every_contestant_does_its_work_and_every_goal_gets_a_verdict(benchmark_group, tmp_path):
     table = tmp_path / "table.md"
-    arguments = ["--rounds", "1", "--shrink", "200", "--only", "streams,calls,concurrency"]
+    arguments = [
+        "--rounds",
+        "1",
+        "--shrink",
+        "200",
+        "--only",
+        "streams,calls,concurrency,embeddings",
+    ]
     done = subprocess.run(
         [sys.executable, BENCHMARKS / "chat.py", *arguments, "--markdown", table],
         capture_output=True,
@@ -38,7 +62,7 @@ def test_every_contestant_does_its_work_and_every_goal_gets_a_verdict(benchmark_
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    for contestant in ("ChatDoubao", "ChatOpenAI", "ChatDeepSeek", "Doubao", "OpenAILike"):
+    for contestant in CONTESTANTS:
         assert re.search(rf"^  {contestant}\b", done.stdout, re.MULTILINE), contestant
     lines = table.read_text().splitlines()[2:]
     assert len(lines) >= 15

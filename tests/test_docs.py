@@ -18,6 +18,8 @@ LINKED = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
 # What LlamaIndex's workflows do among themselves.
 @pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecationWarning")
 @pytest.mark.filterwarnings("ignore:is_running called from within a step")
+# Qdrant's, in the mode that keeps nothing.
+@pytest.mark.filterwarnings("ignore:Payload indexes have no effect:UserWarning")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_examples_of_a_page_run(page, emulator, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -51,8 +53,9 @@ def test_links_to_files_and_sections_lead_somewhere(page):
         assert not anchor or anchor in set(_anchors(file)), anchor
 
 
-def test_every_feature_of_the_langchain_page_is_in_its_table_of_contents():
-    page = DOCS / "langchain.md"
+@pytest.mark.parametrize("name", ["langchain.md", "llamaindex.md", "embeddings.md"])
+def test_every_feature_of_a_page_is_in_its_table_of_contents(name):
+    page = DOCS / name
     contents, _ = page.read_text().split("\n## ", 1)
-    listed = [anchor for _, anchor in LINK.findall(contents)]
+    listed = [anchor for target, anchor in LINK.findall(contents) if anchor and not target]
     assert listed == list(_anchors(page))[1:]

@@ -3,7 +3,7 @@
 A :class:`Recipe` is pure: it checks inputs, chooses the endpoint by the model, applies
 instructions and cuts batches. :class:`Embedder` and :class:`AsyncEmbedder` send what it made, and
 :func:`dense` and :func:`sparse` put the answers together in the order of the inputs (ark.md 10,
-11).
+11). What a failed call had done already is on its error, as an :class:`EmbeddingProgress`.
 """
 
 from doubao_core.embedder.fan_out import (
@@ -13,18 +13,23 @@ from doubao_core.embedder.fan_out import (
     EmbeddingUsage,
     Tally,
 )
-from doubao_core.embedder.recipe import Part, Recipe, Request, Vector, dense, sparse
+from doubao_core.embedder.kept import KeptSparse
+from doubao_core.embedder.progress import EmbeddingProgress
+from doubao_core.embedder.recipe import Part, Recipe, Request, Vector, Weights, dense, sparse
 
 __all__ = [
     "DEFAULT_CONCURRENCY",
     "AsyncEmbedder",
     "Embedder",
+    "EmbeddingProgress",
     "EmbeddingUsage",
+    "KeptSparse",
     "Part",
     "Recipe",
     "Request",
     "Tally",
     "Vector",
+    "Weights",
     "dense",
     "sparse",
 ]

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from doubao_core.client import AsyncClient, Client
+from doubao_core.embedder.progress import Ledger
 from doubao_core.embedder.recipe import Answer, Recipe, Request
 from doubao_core.errors import DoubaoError
 
 DEFAULT_CONCURRENCY = 16
 """Requests in flight per object."""
+LAST_ANSWERS_SECONDS = 30.0
+"""How long a call that fails waits for what it has in flight: that is paid for, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,29 +73,65 @@ class Embedder:
     def __reduce__(self) -> tuple[type[Embedder], tuple[Client, int, Tally]]:
         return Embedder, (self._client, self._most, self._tally)
 
-    def run(self, recipe: Recipe, requests: Sequence[Request]) -> list[Answer]:
-        """Give the answers in the order of *requests*; the first failure stops the rest."""
+    def run(
+        self,
+        recipe: Recipe,
+        requests: Sequence[Request],
+        *,
+        pace: Callable[[], None] | None = None,
+    ) -> list[Answer]:
+        """Give the answers in the order of *requests*.
+
+        After a failure nothing more is sent, but what is in flight is waited for, because it is
+        paid for: at most :data:`LAST_ANSWERS_SECONDS`.
+
+        Args:
+            recipe: What the requests were made by.
+            requests: What to send.
+            pace: Called before each request, to wait until it may go.
+
+        Raises:
+            DoubaoError: A request failed; ``.progress`` has the vectors of the others.
+        """
+        ledger = Ledger(recipe, requests)
         if len(requests) <= 1:
-            return [self._send(recipe, request) for request in requests]
-        workers = min(self._most, len(requests))
-        with ThreadPoolExecutor(workers, thread_name_prefix="doubao-embedder") as pool:
-            futures = [pool.submit(self._send, recipe, request) for request in requests]
-            try:
-                wait(futures, return_when=FIRST_EXCEPTION)
-                for request, future in zip(requests, futures, strict=True):
-                    if future.done() and (failure := future.exception()):
-                        raise _placed(failure, request)
-            finally:
-                pool.shutdown(wait=False, cancel_futures=True)
-        return [future.result() for future in futures]
+            # Its failure is the ledger's, which says more.
+            with suppress(DoubaoError):
+                self._work(ledger, pace)
+            return ledger.answers()
+        pool = ThreadPoolExecutor(self._most, thread_name_prefix="doubao-embedder")
+        workers = [
+            pool.submit(self._work, ledger, pace) for _ in range(min(self._most, len(requests)))
+        ]
+        try:
+            done, running = wait(workers, return_when=FIRST_EXCEPTION)
+            ended, _ = wait(running, timeout=LAST_ANSWERS_SECONDS)
+        finally:
+            ledger.halt.set()
+            pool.shutdown(wait=all(worker.done() for worker in workers))
+        _check([worker.exception() for worker in done | ended])
+        return ledger.answers()
+
+    def _work(self, ledger: Ledger, pace: Callable[[], None] | None) -> None:
+        while True:
+            with self._slots:
+                if (taken := ledger.take()) is None:
+                    return
+                number, request = taken
+                try:
+                    if pace is not None:
+                        pace()
+                    ledger.keep(number, self._send(ledger.recipe, request))
+                except DoubaoError as error:
+                    ledger.fail(number, error)
+                    raise
 
     def _send(self, recipe: Recipe, request: Request) -> Answer:
-        with self._slots:
-            answer: Answer = (
-                self._client.embed_multimodal(**_multimodal(recipe, request))
-                if request.parts
-                else self._client.embed(**_text(recipe, request))
-            )
+        answer: Answer = (
+            self._client.embed_multimodal(**_multimodal(recipe, request))
+            if request.parts
+            else self._client.embed(**_text(recipe, request))
+        )
         self._tally.add(answer)
         return answer
 
@@ -110,42 +150,62 @@ class AsyncEmbedder:
     def __reduce__(self) -> tuple[type[AsyncEmbedder], tuple[AsyncClient, int, Tally]]:
         return AsyncEmbedder, (self._client, self._most, self._tally)
 
-    async def run(self, recipe: Recipe, requests: Sequence[Request]) -> list[Answer]:
-        """Give the answers in the order of *requests*; the first failure stops the rest."""
+    async def run(
+        self,
+        recipe: Recipe,
+        requests: Sequence[Request],
+        *,
+        pace: Callable[[], Awaitable[None]] | None = None,
+        halt: threading.Event | None = None,
+    ) -> list[Answer]:
+        """Give the answers in the order of *requests*; see :meth:`Embedder.run`.
+
+        A call that is cancelled cancels its requests at once. Calls that share *halt* stop
+        together when one of them fails.
+        """
+        ledger = Ledger(recipe, requests, halt)
         if len(requests) <= 1:
-            return [await self._send(recipe, request) for request in requests]
-        answers: dict[int, Answer] = {}
-        waiting = iter(enumerate(requests))
+            # Its failure is the ledger's, which says more.
+            with suppress(DoubaoError):
+                await self._work(ledger, pace)
+            return ledger.answers()
         workers = [
-            asyncio.ensure_future(self._work(recipe, waiting, answers))
+            asyncio.ensure_future(self._work(ledger, pace))
             for _ in range(min(self._most, len(requests)))
         ]
         try:
-            await asyncio.gather(*workers)
+            ended, running = await asyncio.wait(workers, return_when=asyncio.FIRST_EXCEPTION)
+            if running:
+                last, _ = await asyncio.wait(running, timeout=LAST_ANSWERS_SECONDS)
+                ended |= last
         finally:
             for worker in workers:
                 worker.cancel()
             await asyncio.gather(*workers, return_exceptions=True)
-        return [answers[position] for position in range(len(requests))]
+        _check([worker.exception() for worker in ended])
+        return ledger.answers()
 
-    async def _work(
-        self, recipe: Recipe, waiting: Iterator[tuple[int, Request]], answers: dict[int, Answer]
-    ) -> None:
-        for position, request in waiting:
-            try:
-                answers[position] = await self._send(recipe, request)
-            except DoubaoError as error:
-                _placed(error, request)
-                raise
+    async def _work(self, ledger: Ledger, pace: Callable[[], Awaitable[None]] | None) -> None:
+        slots = self._slots.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(self._most))
+        while True:
+            async with slots:
+                if (taken := ledger.take()) is None:
+                    return
+                number, request = taken
+                try:
+                    if pace is not None:
+                        await pace()
+                    ledger.keep(number, await self._send(ledger.recipe, request))
+                except DoubaoError as error:
+                    ledger.fail(number, error)
+                    raise
 
     async def _send(self, recipe: Recipe, request: Request) -> Answer:
-        slots = self._slots.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(self._most))
-        async with slots:
-            answer: Answer = (
-                await self._client.embed_multimodal(**_multimodal(recipe, request))
-                if request.parts
-                else await self._client.embed(**_text(recipe, request))
-            )
+        answer: Answer = (
+            await self._client.embed_multimodal(**_multimodal(recipe, request))
+            if request.parts
+            else await self._client.embed(**_text(recipe, request))
+        )
         self._tally.add(answer)
         return answer
 
@@ -164,10 +224,8 @@ def _multimodal(recipe: Recipe, request: Request) -> dict[str, Any]:
     }
 
 
-def _placed(error: BaseException, request: Request) -> BaseException:
-    """Say in *error* which of many inputs it is about."""
-    if isinstance(error, DoubaoError):
-        first, last = request.first, request.last
-        where = f"input {first}" if first == last else f"inputs {first} to {last}"
-        error.message = f"{error.message} (while embedding {where})"
-    return error
+def _check(errors: Sequence[BaseException | None]) -> None:
+    """Raise what no service can be the reason of; the ledger knows of the rest."""
+    for error in errors:
+        if error is not None and not isinstance(error, DoubaoError):
+            raise error

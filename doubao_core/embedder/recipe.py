@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +15,7 @@ from doubao_core.api.embeddings import MOST_INPUTS, Embeddings, MultimodalEmbedd
 from doubao_core.errors import ConfigError, Malformed
 
 Vector: TypeAlias = list[float]
+Weights: TypeAlias = dict[int, float]
 Part: TypeAlias = Mapping[str, Any]
 Answer: TypeAlias = "Embeddings | MultimodalEmbedding"
 
@@ -48,7 +51,12 @@ class Request:
     @property
     def last(self) -> int:
         """Position of its last input."""
-        return self.first + max(len(self.texts), 1) - 1
+        return self.positions[-1]
+
+    @property
+    def positions(self) -> range:
+        """Positions of its inputs among all inputs."""
+        return range(self.first, self.first + max(len(self.texts), 1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,9 +85,15 @@ class Recipe:
     @property
     def fused(self) -> bool:
         """Whether a request gives one vector for all its parts (``/embeddings/multimodal``)."""
+        facts = catalogue.find(self.model)
+        if self.multimodal and facts is not None and facts.takes("image") is False:
+            raise ConfigError(
+                f"{self.model!r} embeds text only: use a vision embedding model, or leave out "
+                "multimodal=True"
+            )
         if self.multimodal is not None:
             return self.multimodal
-        if facts := catalogue.find(self.model):
+        if facts is not None:
             return facts.takes("image") is True
         if "embedding-vision" in self.model:
             return True
@@ -89,6 +103,19 @@ class Recipe:
             f"cannot tell which endpoint {self.model!r} needs: pass multimodal=True for a vision "
             "embedding model, multimodal=False for a text one"
         )
+
+    def fingerprint(self, service: str, *, query: bool = False) -> str:
+        """Name, for the keys of a cache, all that decides a text's vector besides the text.
+
+        It is the same in every process, and for queries and documents where these are alike.
+
+        Args:
+            service: Where the vectors come from: two services may know one model id.
+            query: Whether texts are embedded as queries.
+        """
+        said = self._query_instruction("text") if query else self._document_instruction("text")
+        facts = [service, self.model, self.dimensions, self.fused, said or None]
+        return f"{self.model}-{hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]}"
 
     def queries(self, texts: Sequence[str], *, sparse: bool = False) -> list[Request]:
         """Plan the requests for *texts* as questions."""
@@ -232,7 +259,7 @@ def dense(recipe: Recipe, answers: Sequence[Answer]) -> list[Vector]:
     return vectors
 
 
-def sparse(answers: Sequence[Answer]) -> list[dict[int, float]]:
+def sparse(answers: Sequence[Answer]) -> list[Weights]:
     """Give the sparse weights of *answers*, token index to weight, in the order of the inputs."""
     weights = [answer.sparse for answer in answers if isinstance(answer, MultimodalEmbedding)]
     present = [each for each in weights if each is not None]

@@ -1,10 +1,9 @@
-"""Recipes as pure functions, and the fan-out over real HTTP with threads and with tasks."""
+"""The fan-out over real HTTP, with threads and with tasks; recipes are in test_embedder_recipe."""
 
 from __future__ import annotations
 
 import asyncio
 import copy
-import json
 import pickle
 import threading
 import time
@@ -12,8 +11,7 @@ import time
 import httpx
 import pytest
 
-from doubao_core import AsyncClient, Client, ConfigError, Malformed, ServerError
-from doubao_core.api.embeddings import Embeddings, MultimodalEmbedding
+from doubao_core import AsyncClient, Client, InvalidRequest, Malformed, ServerError
 from doubao_core.embedder import (
     AsyncEmbedder,
     Embedder,
@@ -21,204 +19,57 @@ from doubao_core.embedder import (
     Request,
     Tally,
     dense,
+    fan_out,
     sparse,
 )
 
 VISION = "doubao-embedding-vision-251215"
-OLDER_VISION = "doubao-embedding-vision-250615"
 TEXT = "doubao-embedding-large-text-250515"
-
-
-def said(recipe, text="tea"):
-    """Return what a query and a document carry."""
-    return recipe.queries([text])[0].instructions, recipe.documents([text])[0].instructions
+SHORT_TEXT = "doubao-embedding-text-240715"
+TOO_LONG = "word " * 5000
+"""More tokens than the model above takes: the service refuses what we let pass."""
 
 
 def picture(url="https://example.com/a.png"):
     return {"type": "image_url", "image_url": {"url": url}}
 
 
-@pytest.mark.parametrize(
-    ("model", "multimodal", "fused"),
-    [
-        (VISION, None, True),
-        ("skylark-embedding-vision-250615", None, True),
-        ("doubao-embedding-vision-270101", None, True),
-        (TEXT, None, False),
-        ("doubao-embedding-text-990101", None, False),
-        ("ep-20261008-abcde", True, True),
-        ("ep-20261008-abcde", False, False),
-    ],
-)
-def test_the_model_chooses_the_endpoint(model, multimodal, fused):
-    assert Recipe(model=model, multimodal=multimodal).fused is fused
+class Gate:
+    """Holds the answers to requests that say "slow" until it opens, by itself at a refusal."""
 
+    def __init__(self, *, opens_at_a_refusal=True):
+        self.open = threading.Event()
+        self._opens_at_a_refusal = opens_at_a_refusal
 
-def test_an_endpoint_id_must_say_which_endpoint_it_needs():
-    with pytest.raises(ConfigError, match=r"'ep-1'.*multimodal=True"):
-        Recipe(model="ep-1").queries(["tea"])
+    def passes(self, response):
+        slow = b"slow" in response.request.content
+        if response.is_error and not slow and self._opens_at_a_refusal:
+            # The embedder must have seen the refusal before the slow answer comes.
+            threading.Timer(0.02, self.open.set).start()
+        return not slow or self.open.is_set()
 
+    def blocking(self, response):
+        assert self.passes(response) or self.open.wait(5)
 
-def test_no_texts_are_no_requests_even_for_an_unknown_model():
-    assert Recipe(model="ep-1").documents([]) == []
-
-
-@pytest.mark.parametrize("model", [VISION, TEXT])
-@pytest.mark.parametrize("blank", ["", " \n\t", None])
-def test_a_blank_text_is_refused_by_position(model, blank):
-    with pytest.raises(ConfigError, match="text 2 is blank"):
-        Recipe(model=model).documents(["a", "b", blank, "d"])
-
-
-def test_one_string_is_no_list_of_texts():
-    for model in (TEXT, VISION):
-        with pytest.raises(ConfigError, match="pass a list"):
-            Recipe(model=model).documents("tea")
-
-
-@pytest.mark.parametrize("model", [VISION, TEXT])
-def test_a_text_may_have_100_000_bytes_and_no_more(model):
-    recipe = Recipe(model=model)
-    assert len(recipe.documents(["茶" * 33_333])) == 1
-    with pytest.raises(ConfigError, match="text 1 has more than 100,000 bytes"):
-        recipe.documents(["a", "茶" * 33_334])
-
-
-def test_the_prefix_of_a_text_model_counts_as_text():
-    recipe = Recipe(model=TEXT, document_instruction="ten bytes:")
-    assert recipe.documents(["x" * 99_990])[0].texts == ["ten bytes:" + "x" * 99_990]
-    with pytest.raises(ConfigError, match="99,990 bytes"):
-        recipe.documents(["x" * 99_991])
-
-
-def test_text_models_get_at_most_256_texts_a_request_in_order():
-    texts = [f"text {number}" for number in range(600)]
-    requests = Recipe(model=TEXT).documents(texts)
-    assert [(each.first, each.last) for each in requests] == [(0, 255), (256, 511), (512, 599)]
-    assert [text for each in requests for text in each.texts] == texts
-
-
-def test_a_smaller_batch_size_is_kept_and_a_larger_one_is_not():
-    recipe = Recipe(model=TEXT)
-    assert [len(each.texts) for each in recipe.documents(["a"] * 5, batch_size=2)] == [2, 2, 1]
-    assert len(recipe.documents(["a"] * 300, batch_size=1000)[0].texts) == 256
-
-
-def test_vision_models_get_one_text_a_request_untouched():
-    requests = Recipe(model=VISION).documents([" a\n", "b"])
-    assert [each.parts for each in requests] == [
-        [{"type": "text", "text": " a\n"}],
-        [{"type": "text", "text": "b"}],
-    ]
-    assert [each.first for each in requests] == [0, 1]
-
-
-def test_without_instructions_none_are_sent():
-    assert said(Recipe(model=VISION)) == (None, None)
-
-
-def test_a_query_instruction_turns_on_both_halves_of_the_retrieval_template():
-    query, document = said(Recipe(model=VISION, query_instruction="Find the answer"))
-    assert query == "Target_modality: text.\nInstruction:Find the answer\nQuery:"
-    assert document == "Instruction:Compress the text into one word.\nQuery:"
-
-
-def test_the_query_template_names_what_the_corpus_consists_of():
-    recipe = Recipe(model=VISION, query_instruction="Find it", target_modality="text/image")
-    assert said(recipe)[0] == "Target_modality: text/image.\nInstruction:Find it\nQuery:"
-
-
-def test_documents_can_have_the_template_of_similarity_or_a_modality():
-    similar = Recipe(model=VISION, document_instruction="Retrieve similar text")
-    assert said(similar) == (
-        None,
-        "Target_modality: text.\nInstruction:Retrieve similar text\nQuery:",
-    )
-    named = Recipe(model=VISION, document_instruction="text and image")
-    assert said(named)[1] == "Instruction:Compress the text into one word.\nQuery:"
-
-
-def test_a_whole_template_is_sent_as_it_is():
-    whole = "Target_modality: video.\nInstruction:Find the film\nQuery:"
-    assert said(Recipe(model=VISION, query_instruction=whole))[0] == whole
-
-
-def test_the_corpus_template_names_the_modality_of_each_sample():
-    recipe = Recipe(model=VISION, query_instruction="Find it")
-    text = {"type": "text", "text": "tea"}
-    film = {"type": "video_url", "video_url": {"url": "https://example.com/a.mp4"}}
-    requests = recipe.inputs([[picture()], [picture(), text], [film]])
-    assert [each.instructions for each in requests] == [
-        "Instruction:Compress the image into one word.\nQuery:",
-        "Instruction:Compress the text and image into one word.\nQuery:",
-        "Instruction:Compress the video into one word.\nQuery:",
-    ]
-
-
-@pytest.mark.parametrize("field", ["query_instruction", "document_instruction"])
-def test_a_vision_model_before_251215_refuses_instructions(field):
-    recipe = Recipe(model=OLDER_VISION, **{field: "Find it"})
-    with pytest.raises(ConfigError, match="takes no instructions"):
-        said(recipe)
-
-
-def test_on_text_models_an_instruction_is_a_prefix():
-    recipe = Recipe(model=TEXT, query_instruction="Query: ", document_instruction="Text: ")
-    assert recipe.queries(["tea"])[0].texts == ["Query: tea"]
-    assert recipe.documents(["tea"])[0].texts == ["Text: tea"]
-
-
-def test_a_text_model_never_sees_a_picture():
-    with pytest.raises(ConfigError, match="embeds text only"):
-        Recipe(model=TEXT).inputs([[picture()]])
-
-
-@pytest.mark.parametrize("parts", [[], [{"type": "input_audio"}]])
-def test_an_input_of_no_known_parts_is_refused_by_position(parts):
-    with pytest.raises(ConfigError, match="input 1 has"):
-        Recipe(model=VISION).inputs([[picture()], parts])
-
-
-def test_a_text_model_gives_no_sparse_weights():
-    with pytest.raises(ConfigError, match="no sparse weights"):
-        Recipe(model=TEXT).documents(["a"], sparse=True)
-
-
-def test_vectors_of_all_answers_stand_in_the_order_of_the_inputs():
-    answers = [
-        Embeddings(vectors=[[1.0], [2.0]], model=TEXT, usage=None),
-        Embeddings(vectors=[[3.0]], model=TEXT, usage=None),
-    ]
-    assert dense(Recipe(model=TEXT), answers) == [[1.0], [2.0], [3.0]]
-
-
-def test_vectors_of_another_length_than_asked_for_are_refused():
-    answer = MultimodalEmbedding(vector=[1.0], sparse=None, model=VISION, usage=None)
-    with pytest.raises(Malformed, match="asked for 1024 dimensions, got 1"):
-        dense(Recipe(model=VISION, dimensions=1024), [answer])
-
-
-def test_vectors_that_differ_in_length_are_refused():
-    answers = [
-        MultimodalEmbedding(vector=vector, sparse=None, model=VISION, usage=None)
-        for vector in ([1.0], [1.0], [1.0, 2.0])
-    ]
-    with pytest.raises(Malformed, match="vector 2 has 2 dimensions, the one before 1"):
-        dense(Recipe(model=VISION), answers)
-
-
-def test_a_missing_sparse_embedding_is_refused():
-    answer = MultimodalEmbedding(vector=[1.0], sparse=None, model=VISION, usage=None)
-    with pytest.raises(Malformed, match="asked for 1 sparse embeddings, got 0"):
-        sparse([answer])
+    async def awaiting(self, response):
+        passes = self.passes(response)
+        await until(lambda: passes or self.open.is_set())
 
 
 class Threads:
     """The blocking embedder, called as the other one is."""
 
-    def __init__(self, base_url, most, tally=None, **options):
-        client = Client(api_key="k", base_url=base_url, **options)
-        self.embedder = Embedder(client, most, tally or Tally())
+    def __init__(self, base_url, most, *, gate=None, handler=None, **options):
+        self.injected = None
+        if gate is not None:
+            self.injected = httpx.Client(event_hooks={"response": [gate.blocking]})
+        if handler is not None:
+            self.injected = httpx.Client(transport=httpx.MockTransport(handler))
+        self.tally = Tally()
+        self.client = Client(
+            api_key="k", base_url=base_url, max_retries=0, http_client=self.injected, **options
+        )
+        self.embedder = Embedder(self.client, most, self.tally)
 
     async def run(self, recipe, requests):
         return await asyncio.to_thread(self.embedder.run, recipe, requests)
@@ -227,25 +78,44 @@ class Threads:
 class Tasks:
     """The asyncio embedder."""
 
-    def __init__(self, base_url, most, tally=None, **options):
-        client = AsyncClient(api_key="k", base_url=base_url, **options)
-        self.embedder = AsyncEmbedder(client, most, tally or Tally())
+    def __init__(self, base_url, most, *, gate=None, handler=None, **options):
+        self.injected = None
+        if gate is not None:
+            self.injected = httpx.AsyncClient(event_hooks={"response": [gate.awaiting]})
+        if handler is not None:
+            self.injected = httpx.AsyncClient(transport=httpx.MockTransport(handler))
+        self.tally = Tally()
+        self.client = AsyncClient(
+            api_key="k", base_url=base_url, max_retries=0, http_client=self.injected, **options
+        )
+        self.embedder = AsyncEmbedder(self.client, most, self.tally)
 
     async def run(self, recipe, requests):
         try:
             return await self.embedder.run(recipe, requests)
         finally:
-            await self.embedder._client.aclose()
+            await self.client.aclose()
+            if self.injected is not None:
+                await self.injected.aclose()
 
 
 @pytest.fixture(params=[Threads, Tasks], ids=["sync", "async"])
 def embedder(request, emulator):
     """Make an embedder on the emulator, once with threads and once with tasks."""
+    made = []
 
     def make(most=16, **options):
-        return request.param(emulator.base_url, most, **options)
+        made.append(request.param(emulator.base_url, most, **options))
+        return made[-1]
 
-    return make
+    yield make
+    # A call that fails leaves behind what it has waited for in vain.
+    for thread in threading.enumerate():
+        if thread.name.startswith("doubao-embedder"):
+            thread.join(5)
+    for each in made:
+        if isinstance(each, Threads) and each.injected is not None:
+            each.injected.close()
 
 
 async def until(condition):
@@ -306,7 +176,7 @@ async def test_two_calls_of_one_async_embedder_share_its_limit(emulator):
         assert len(emulator.requests) == 3
         emulator.world.faults.disarm(held)
         await asyncio.gather(*calls)
-    await one.embedder._client.aclose()
+    await one.client.aclose()
     assert len(emulator.requests) == 15
 
 
@@ -314,24 +184,123 @@ async def test_a_failed_request_names_its_inputs_and_stops_the_rest(embedder, em
     recipe = Recipe(model=TEXT)
     texts = [f"text {number}" for number in range(100)]
     with emulator.fault("server_error"), pytest.raises(ServerError) as caught:
-        await embedder(most=1, max_retries=0).run(recipe, recipe.documents(texts, batch_size=10))
-    assert "(while embedding inputs 0 to 9)" in str(caught.value)
-    assert len(emulator.requests) < 10
+        await embedder(most=1).run(recipe, recipe.documents(texts, batch_size=10))
+    assert "(while embedding inputs 0 to 9 of 100; 0 are done, see .progress)" in str(caught.value)
+    assert caught.value.progress.failed == tuple(range(10))
+    assert caught.value.progress.missing == list(range(100))
+    assert len(emulator.requests) == 1
 
 
 async def test_a_single_request_fails_without_naming_inputs(embedder, emulator):
     recipe = Recipe(model=TEXT)
     with emulator.fault("server_error"), pytest.raises(ServerError) as caught:
-        await embedder(max_retries=0).run(recipe, recipe.queries(["tea"]))
+        await embedder().run(recipe, recipe.queries(["tea"]))
     assert "while embedding" not in str(caught.value)
+    assert caught.value.progress.failed == (0,)
+
+
+async def test_what_was_done_before_a_failure_is_on_the_error(embedder, emulator):
+    recipe = Recipe(model=SHORT_TEXT)
+    texts = ["tea", "rice", "silk", "jade", TOO_LONG, "ink", "salt", "iron"]
+    with pytest.raises(InvalidRequest) as caught:
+        await embedder(most=1).run(recipe, recipe.documents(texts, batch_size=2))
+    progress = caught.value.progress
+    assert "(while embedding inputs 4 to 5 of 8; 4 are done" in str(caught.value)
+    assert (progress.count, progress.failed) == (8, (4, 5))
+    assert progress.missing == [4, 5, 6, 7]
+    assert len(emulator.requests) == 3
+    whole = dense(recipe, await embedder().run(recipe, recipe.documents(texts[:4])))
+    assert [progress.vectors[position] for position in range(4)] == whole
+
+
+async def test_requests_in_flight_at_a_failure_are_waited_for_and_kept(embedder, emulator):
+    recipe = Recipe(model=SHORT_TEXT)
+    one = embedder(most=2, gate=Gate())
+    requests = recipe.documents(["slow tea", TOO_LONG, "rice", "silk"], batch_size=1)
+    with pytest.raises(InvalidRequest) as caught:
+        await one.run(recipe, requests)
+    assert set(caught.value.progress.vectors) == {0}
+    assert caught.value.progress.missing == [1, 2, 3]
+    assert len(emulator.requests) == 2
+    assert one.tally.total.requests == 1
+
+
+async def test_an_answer_that_does_not_come_is_not_waited_for_any_longer(embedder, monkeypatch):
+    monkeypatch.setattr(fan_out, "LAST_ANSWERS_SECONDS", 0.02)
+    recipe, gate = Recipe(model=SHORT_TEXT), Gate(opens_at_a_refusal=False)
+    one = embedder(most=2, gate=gate)
+    try:
+        with pytest.raises(InvalidRequest) as caught:
+            await one.run(recipe, recipe.documents(["slow tea", TOO_LONG], batch_size=1))
+    finally:
+        gate.open.set()
+    assert caught.value.progress.vectors == {}
+    assert caught.value.progress.missing == [0, 1]
+
+
+async def test_of_several_failures_the_first_is_raised_and_all_are_named(embedder):
+    recipe = Recipe(model=SHORT_TEXT)
+    requests = recipe.documents([f"slow {TOO_LONG}", TOO_LONG], batch_size=1)
+    with pytest.raises(InvalidRequest, match="embedding inputs 0 to 1 of 2; 0 are") as caught:
+        await embedder(most=2, gate=Gate()).run(recipe, requests)
+    assert caught.value.progress.failed == (0, 1)
+
+
+async def test_sparse_weights_of_what_was_done_are_kept_too(embedder):
+    recipe = Recipe(model=VISION)
+    requests = [
+        *recipe.documents(["green tea", "rice"], sparse=True),
+        Request(first=2, parts=[picture("data:image/png;base64,AAAA")]),
+    ]
+    with pytest.raises(InvalidRequest) as caught:
+        await embedder(most=1).run(recipe, requests)
+    progress = caught.value.progress
+    assert set(progress.sparse) == set(progress.vectors) == {0, 1}
+    assert all(progress.sparse[0].values())
+
+
+async def test_vectors_of_another_length_than_asked_for_stop_the_call_at_once(embedder):
+    def short(request):
+        data = {"object": "embedding", "embedding": [0.5, 0.5]}
+        return httpx.Response(200, json={"object": "list", "data": data, "model": VISION})
+
+    recipe = Recipe(model=VISION, dimensions=1024)
+    one = embedder(most=1, handler=short)
+    with pytest.raises(
+        Malformed, match=r"asked for 1024 dimensions, got 2.*input 0 of 3"
+    ) as caught:
+        await one.run(recipe, recipe.documents(["tea", "rice", "silk"]))
+    assert caught.value.progress.vectors == {}
+    # It was paid for all the same, once.
+    assert one.tally.total.requests == 1
+
+
+async def test_a_failure_keeps_its_progress_through_a_pickle(embedder):
+    recipe = Recipe(model=SHORT_TEXT)
+    requests = recipe.documents(["tea", TOO_LONG], batch_size=1)
+    with pytest.raises(InvalidRequest) as caught:
+        await embedder(most=1).run(recipe, requests)
+    copied = pickle.loads(pickle.dumps(caught.value))  # noqa: S301 - made here
+    assert copied.progress == caught.value.progress
+    assert copied.progress.missing == [1]
+
+
+def test_what_is_no_error_of_the_service_is_raised_as_it_is(emulator):
+    def broken():
+        raise RuntimeError("no key today")
+
+    client = Client(api_key=broken, base_url=emulator.base_url)
+    recipe = Recipe(model=VISION)
+    with pytest.raises(RuntimeError, match="no key today"):
+        Embedder(client, 2, Tally()).run(recipe, recipe.documents(["tea", "rice"]))
 
 
 async def test_usage_is_added_up(embedder):
-    tally, recipe = Tally(), Recipe(model=VISION)
+    one, recipe = embedder(), Recipe(model=VISION)
     data = "data:image/png;base64," + PNG
     requests = [*recipe.documents(["tea", "rice"]), *recipe.inputs([[picture(data)]])]
-    await embedder(tally=tally).run(recipe, requests)
-    total = tally.total
+    await one.run(recipe, requests)
+    total = one.tally.total
     assert total.requests == 3
     assert total.image_tokens > 0
     assert total.total_tokens == total.prompt_tokens > total.image_tokens
@@ -379,19 +348,28 @@ async def test_cancelling_the_call_stops_its_requests(emulator):
     assert len(emulator.requests) == 2
 
 
-def test_vectors_of_one_answer_are_put_in_order_by_their_index():
+async def test_vectors_of_one_answer_are_put_in_order_by_their_index(embedder):
     def shuffled(request):
         data = [
             {"object": "embedding", "index": index, "embedding": [float(index), 0.0]}
             for index in (2, 0, 1)
         ]
-        answer = json.dumps({"object": "list", "data": data, "model": TEXT})
-        return httpx.Response(200, stream=httpx.ByteStream(answer.encode()))
+        return httpx.Response(200, json={"object": "list", "data": data, "model": TEXT})
 
-    client = Client(api_key="k", http_client=httpx.Client(transport=httpx.MockTransport(shuffled)))
     recipe = Recipe(model=TEXT)
-    answers = Embedder(client, 1, Tally()).run(recipe, recipe.documents(["a", "b", "c"]))
+    answers = await embedder(handler=shuffled).run(recipe, recipe.documents(["a", "b", "c"]))
     assert dense(recipe, answers) == [[0.0, 0.0], [1.0, 0.0], [2.0, 0.0]]
+
+
+@pytest.mark.parametrize("indices", [(0,), (0, 1, 2), (0, 0), (0, 2)])
+async def test_too_few_too_many_or_double_vectors_are_refused(embedder, indices):
+    def wrong(request):
+        data = [{"object": "embedding", "index": index, "embedding": [1.0]} for index in indices]
+        return httpx.Response(200, json={"object": "list", "data": data, "model": TEXT})
+
+    recipe = Recipe(model=TEXT)
+    with pytest.raises(Malformed, match=r"asked for 2 vectors|indices are not 0 to 1"):
+        await embedder(handler=wrong).run(recipe, recipe.documents(["a", "b"]))
 
 
 def test_copies_and_pickles_work_and_start_with_a_tally_of_their_own(emulator):
@@ -410,14 +388,3 @@ def test_threads_end_with_the_call(emulator):
     recipe = Recipe(model=VISION)
     embedder.run(recipe, recipe.documents(["tea"] * 8))
     assert not [each for each in threading.enumerate() if "doubao-embedder" in each.name]
-
-
-def test_a_request_knows_its_last_input():
-    assert Request(first=3, texts=["a", "b"]).last == 4
-    assert Request(first=3, parts=[picture()]).last == 3
-
-
-def test_a_bare_string_is_no_list_of_texts():
-    for model in ("doubao-embedding-large-text-250515", "doubao-embedding-vision-251215"):
-        with pytest.raises(ConfigError, match="one string"):
-            Recipe(model=model).documents("abc")

@@ -133,6 +133,27 @@ def test_several_parts_become_one_vector(make, call, emulator, png):
     assert [request.body["input"] for request in emulator.requests] == [parts]
 
 
+def test_a_film_becomes_one_vector(make, call, emulator):
+    film = {"type": "video_url", "video_url": {"url": "https://example.com/a.mp4", "fps": 0.5}}
+    embeddings = make()
+    assert len(call(embeddings, "embed_multimodal", [film])) == 2048
+    assert emulator.requests[0].body["input"] == [film]
+    assert embeddings.usage.image_tokens > 10_000
+
+
+@pytest.mark.parametrize("multimodal", [True, False])
+def test_an_endpoint_id_goes_where_it_is_said_to_belong(make, call, emulator, multimodal):
+    call(make("ep-20261008-abcde", multimodal=multimodal), "embed_documents", ["tea"])
+    path = "/embeddings/multimodal" if multimodal else "/embeddings"
+    assert emulator.requests[0].path.endswith(path)
+
+
+def test_an_endpoint_id_alone_is_refused_before_anything_is_sent(make, call, emulator):
+    with pytest.raises(ConfigError, match="multimodal=True"):
+        call(make("ep-20261008-abcde"), "embed_query", "tea")
+    assert emulator.requests == []
+
+
 def test_a_text_model_refuses_a_picture_before_anything_is_sent(make, call, emulator):
     with pytest.raises(ConfigError, match="embeds text only"):
         call(make(TEXT), "embed_image", "https://example.com/a.png")

@@ -201,3 +201,14 @@ def test_an_index_of_pictures_is_searched_by_text_and_by_picture(make, tmp_path)
 
 def test_the_class_says_which_one_it_is(make):
     assert make().to_dict()["class_name"] == "DoubaoMultiModalEmbedding"
+
+
+def test_a_text_model_never_sees_a_picture(make, call, emulator):
+    with pytest.raises(ConfigError, match="embeds text only"):
+        call(make(model_name="doubao-embedding-text-240715"), "get_image_embedding", URL)
+    assert emulator.requests == []
+
+
+def test_an_endpoint_id_is_a_vision_model_here(make, call, emulator):
+    assert len(call(make(model_name="ep-20261008-abcde"), "get_image_embedding", URL)) == 2048
+    assert emulator.requests[0].path.endswith("/embeddings/multimodal")

@@ -130,12 +130,6 @@ def test_dimensions_are_asked_for_and_checked(make, call):
     assert len(call(make(dimensions=1024), "get_text_embedding", "tea")) == 1024
 
 
-def test_a_cache_that_would_mix_up_queries_and_texts_is_refused(make):
-    with pytest.raises(ValidationError, match="embeddings_cache does not tell queries") as caught:
-        make(query_instruction="Find", embeddings_cache=SimpleKVStore())
-    assert KEY[:6] not in str(caught.value)
-
-
 def test_a_cache_saves_requests_where_queries_and_texts_are_alike(make, call, emulator):
     embedding = make(embeddings_cache=SimpleKVStore())
     first = call(embedding, "get_text_embedding", "tea")
