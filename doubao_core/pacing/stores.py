@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from pyrate_limiter import (
@@ -39,15 +39,35 @@ def store(url: str | None, name: str) -> StateStore:
         return InMemoryStateStore()
     try:
         if urlsplit(url).scheme.startswith("redis"):
-            from redis import Redis
-
-            return RedisStateStore(Redis.from_url(url), f"{_TABLE}:{name}")
+            return RedisStore(url, name)
         return SqlStore(url, name)
     except ImportError as error:
         raise ConfigError(
             f"a rate limit at a {urlsplit(url).scheme} address needs the package {error.name!r}: "
             "pip install 'doubao-integrations[limits]'"
         ) from error
+
+
+class RedisStore(RedisStateStore):
+    """State in one hash of a Redis server; every check is one script."""
+
+    def __init__(self, url: str, name: str) -> None:
+        from redis import Redis
+
+        super().__init__(Redis.from_url(url), f"{_TABLE}:{name}")
+        self._where = urlsplit(url).hostname
+
+    def check(
+        self, algorithm: StateAlgorithm, rates: Sequence[Rate], now: int, weight: int
+    ) -> Decision:
+        """Run the algorithm's script."""
+        from redis import RedisError
+
+        try:
+            # With a blocking client the answer is here already.
+            return cast("Decision", super().check(algorithm, rates, now, weight))
+        except RedisError as error:
+            raise _unreachable(f"redis://{self._where}", error) from error
 
 
 class SqlStore(StateStore):
@@ -111,8 +131,7 @@ class SqlStore(StateStore):
                 self._ready = True
         except SQLAlchemyError as error:
             where = self._engine.url.render_as_string(hide_password=True)
-            reason = str(getattr(error, "orig", None) or error).splitlines()[0]
-            raise ConfigError(f"cannot keep the rate limit at {where}: {reason}") from error
+            raise _unreachable(where, getattr(error, "orig", None) or error) from error
 
     def _prepare(self, connection: Connection) -> None:
         if self._postgres:
@@ -121,6 +140,11 @@ class SqlStore(StateStore):
             connection.execute(self._text("SELECT pg_advisory_xact_lock(:lock)"), lock)
         connection.execute(self._text(_CREATE))
         connection.execute(self._text(_ADD), {"name": self._name})
+
+
+def _unreachable(where: str, error: BaseException) -> ConfigError:
+    reason = str(error).partition("\n")[0]
+    return ConfigError(f"cannot keep the rate limit at {where}: {reason}")
 
 
 def _engine(url: str) -> Engine:

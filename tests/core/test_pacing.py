@@ -202,14 +202,13 @@ def test_a_url_without_a_limit_is_refused():
     assert RateLimit.of(None, None, None) is None
 
 
-def test_a_place_that_cannot_be_reached_is_named_without_its_password():
+@pytest.mark.parametrize("scheme", ["postgresql", "redis"])
+def test_a_place_that_cannot_be_reached_is_named_without_its_password(scheme):
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         closed_port = bound.getsockname()[1]
-    wanted = RateLimit(
-        requests_per_minute=1, url=f"postgresql://me:secret@127.0.0.1:{closed_port}/limits"
-    )
+    wanted = RateLimit(requests_per_minute=1, url=f"{scheme}://me:secret@127.0.0.1:{closed_port}/0")
     with pytest.raises(ConfigError) as caught:
         pacer(wanted, "x").wait()
-    assert f"127.0.0.1:{closed_port}" in str(caught.value)
+    assert "127.0.0.1" in str(caught.value)
     assert "secret" not in str(caught.value)

@@ -1,0 +1,97 @@
+"""Rate limits that are counted in PostgreSQL and in Redis: kept by processes, paused for all."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import shutil
+import socket
+import subprocess
+import time
+
+import pytest
+
+from doubao_core import Client, RateLimit
+from doubao_core.pacing import pacer
+
+FAST = 6000.0
+"""Requests per minute: a hundred at once, then one each 10 ms."""
+
+
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory):
+    """Run a Redis server of our own; Debian has one, the package registry of Python none."""
+    program = shutil.which("redis-server")
+    if program is None:
+        pytest.skip("redis-server is not installed (Debian's package redis-server)")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+    folder = tmp_path_factory.mktemp("redis")
+    with subprocess.Popen(
+        [program, *options], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as server:
+        for _ in range(200):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.02)
+        yield f"redis://127.0.0.1:{port}/0"
+        server.terminate()
+
+
+@pytest.fixture(params=["postgres", "redis"])
+def url(request):
+    """Where a limit is counted."""
+    if request.param == "redis":
+        return request.getfixturevalue("redis")
+    folder = request.getfixturevalue("postgres")
+    return f"postgresql://postgres@/postgres?host={folder}"
+
+
+def _gone(url, name, count, results):
+    paced = pacer(RateLimit(requests_per_minute=FAST, url=url), name)
+    gone = []
+    for _ in range(count):
+        paced.wait()
+        gone.append(time.time())
+    results.put(gone)
+
+
+def test_processes_keep_a_limit_together(url, request):
+    context = multiprocessing.get_context("spawn")
+    results = context.Queue()
+    workers = [
+        context.Process(target=_gone, args=(url, request.node.name, 45, results)) for _ in range(3)
+    ]
+    for worker in workers:
+        worker.start()
+    gone = sorted(each for _ in workers for each in results.get(timeout=60))
+    for worker in workers:
+        worker.join()
+    assert len(gone) == 135
+    for first in range(0, len(gone), 5):
+        for last in range(first, len(gone), 5):
+            assert last - first + 1 <= FAST / 60 * (1 + gone[last] - gone[first]) + 1
+
+
+async def test_a_refusal_pauses_everybody_who_shares_it(url, request):
+    limit = RateLimit(requests_per_minute=FAST, url=url, name=request.node.name)
+    # Two numbers for one place: like two processes, they know of each other by the store alone.
+    other = RateLimit(requests_per_minute=FAST + 1, url=url, name=request.node.name)
+    await pacer(limit, "").await_()
+    await pacer(limit, "").arefused(0.5)
+    started = time.monotonic()
+    await asyncio.gather(*(pacer(other, "").await_() for _ in range(3)))
+    assert time.monotonic() - started >= 0.4
+
+
+def test_a_client_keeps_it_against_the_emulator(url, request, emulator):
+    limit = RateLimit(requests_per_minute=FAST, url=url, name=request.node.name)
+    with Client(api_key="key", base_url=emulator.base_url, rate_limit=limit) as client:
+        started = time.monotonic()
+        for _ in range(120):
+            client.embed(model="doubao-embedding-text-240715", texts=["tea"])
+    assert time.monotonic() - started >= 0.15
+    assert len(emulator.requests) == 120
