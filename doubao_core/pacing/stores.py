@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
@@ -64,8 +64,9 @@ class RedisStore(RedisStateStore):
         from redis import RedisError
 
         try:
-            # With a blocking client the answer is here already.
-            return cast("Decision", super().check(algorithm, rates, now, weight))
+            # pyrate-limiter leaves this one untyped; with a blocking client it is no awaitable.
+            check = cast("Callable[..., Decision]", super().check)
+            return check(algorithm, rates, now, weight)
         except RedisError as error:
             raise _unreachable(f"redis://{self._where}", error) from error
 
