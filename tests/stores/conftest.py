@@ -139,7 +139,10 @@ def _programs(folder: Path) -> Path:
     (installed,) = package.submodule_search_locations or ()
     programs = Path(installed) / "pginstall18"
     if os.geteuid() == 0:
-        programs = shutil.copytree(programs, folder / "programs", symlinks=True)
+        # The programs look for their libraries in the folder beside the package's.
+        libraries = f"{package.name}.libs"
+        shutil.copytree(Path(installed).with_name(libraries), folder / libraries)
+        programs = shutil.copytree(programs, folder / package.name / "pginstall18", symlinks=True)
     return programs / "bin"
 
 
