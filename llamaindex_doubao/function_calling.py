@@ -15,11 +15,16 @@ from doubao_core import ConfigError
 from llamaindex_doubao.messages import block_id, read_call, wire_name
 from llamaindex_doubao.parts import JSON
 from llamaindex_doubao.responses import whole_arguments
+from llamaindex_doubao.schema import rooted
 
 _logger = logging.getLogger(__name__)
 
 # How much of a text an error shows.
 _SHOWN = 200
+# Growing arguments are read anew when they have grown by one part in so many.
+_FINENESS = 128
+# So many calls come in at a time, and are remembered if their streams are left.
+_MOST_CALLS = 64
 
 
 def wire_tools(tools: Sequence[BaseTool]) -> tuple[list[JSON], dict[str, str]]:
@@ -39,6 +44,9 @@ def wire_tools(tools: Sequence[BaseTool]) -> tuple[list[JSON], dict[str, str]]:
             )
         schema = tool.metadata.to_openai_tool(skip_length_check=True)
         function = {**schema["function"], "name": wire_name(name)}
+        if "type" not in function["parameters"] and tool.metadata.fn_schema is not None:
+            # LlamaIndex drops the root of a class that contains itself: it is a reference.
+            function["parameters"] = rooted(tool.metadata.fn_schema.model_json_schema())
         wire.append({**schema, "function": function})
     return wire, {sent: name for sent, name in names.items() if sent != name}
 
@@ -70,7 +78,39 @@ def wire_choice(
     return {"type": "function", "function": {"name": wire_name(choice)}}
 
 
-def selections(response: ChatResponse, *, error_on_no_tool_call: bool) -> list[ToolSelection]:
+class GrowingArguments:
+    """Reads arguments that are still coming in; anew only when they have grown by enough to show.
+
+    Agents ask with each chunk and keep what they get: read each time, a long text that a tool is
+    to take would cost the square of its length, in time and in memory.
+    """
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[str, JSON]] = {}
+
+    def read(self, call_id: str, text: str) -> JSON:
+        """Give what can be read of *text*; not always of its last bit."""
+        if (known := self._known.get(call_id)) is not None:
+            earlier, parsed = known
+            grown = len(text) - len(earlier)
+            if grown < len(earlier) // _FINENESS and text.startswith(earlier):
+                return parsed
+        parsed = _so_far(text)
+        if len(self._known) >= _MOST_CALLS:
+            self._known.clear()
+        self._known[call_id] = text, parsed
+        return parsed
+
+    def forget(self, call_id: str) -> None:
+        """Drop what is known of a call that is whole."""
+        self._known.pop(call_id, None)
+
+
+def selections(
+    response: ChatResponse, growing: GrowingArguments, *, error_on_no_tool_call: bool
+) -> list[ToolSelection]:
     """Give the tool calls of a response, finished or still coming in.
 
     While arguments are coming in, what is there of them is given. Finished arguments that are no
@@ -87,16 +127,15 @@ def selections(response: ChatResponse, *, error_on_no_tool_call: bool) -> list[T
             f"{(response.message.content or '')[:_SHOWN]!r}"
         )
     finished = error_on_no_tool_call or "finish_reason" in response.additional_kwargs
-    return [
-        ToolSelection(
-            tool_id=call_id,
-            tool_name=name,
-            tool_kwargs=_arguments(
-                name, arguments, finished=finished, must_parse=error_on_no_tool_call
-            ),
-        )
-        for call_id, name, arguments in calls
-    ]
+    found = []
+    for call_id, name, arguments in calls:
+        if finished or not isinstance(arguments, str):
+            growing.forget(call_id)
+            kwargs = _whole(name, arguments, must_parse=error_on_no_tool_call)
+        else:
+            kwargs = growing.read(call_id, arguments)
+        found.append(ToolSelection(tool_id=call_id, tool_name=name, tool_kwargs=kwargs))
+    return found
 
 
 def keep_first_call(response: ChatResponse) -> ChatResponse:
@@ -126,14 +165,13 @@ def _calls(response: ChatResponse) -> list[tuple[str, str, Any]]:
     return [read_call(call) for call in response.message.additional_kwargs.get("tool_calls") or ()]
 
 
-def _arguments(name: str, arguments: Any, *, finished: bool, must_parse: bool) -> JSON:
+def _whole(name: str, arguments: Any, *, must_parse: bool) -> JSON:
     if isinstance(arguments, Mapping):
         return dict(arguments)
-    if not finished:
-        return _so_far(arguments)
-    parsed = whole_arguments(arguments)
+    parsed = whole_arguments(arguments) if isinstance(arguments, str) else None
     if parsed is None:
-        problem = f"the arguments for tool {name!r} are no JSON object: {arguments[:_SHOWN]!r}"
+        shown = repr(arguments)[:_SHOWN]
+        problem = f"the arguments for tool {name!r} are no JSON object: {shown}"
         if must_parse:
             raise ValueError(problem)
         _logger.warning(problem)

@@ -17,7 +17,7 @@ from llama_index.core.base.llms.types import (
     LLMMetadata,
     MessageRole,
 )
-from llama_index.core.bridge.pydantic import Field, model_validator
+from llama_index.core.bridge.pydantic import Field, PrivateAttr, model_validator
 from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
 from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.tools import BaseTool
@@ -27,6 +27,7 @@ from doubao_core import ChatOptions, ConfigError, catalogue
 from doubao_core.api.chat import REQUEST_ONLY
 from llamaindex_doubao.connection import Connection
 from llamaindex_doubao.function_calling import (
+    GrowingArguments,
     keep_first_call,
     selections,
     wire_choice,
@@ -123,6 +124,8 @@ class Doubao(Connection, StructuredOutput):
     is_function_calling_model: bool | None = Field(
         default=None, description="Default what is known of the model, else true."
     )
+
+    _growing: GrowingArguments = PrivateAttr(default_factory=GrowingArguments)
 
     @model_validator(mode="after")
     def _one_limit(self) -> Doubao:
@@ -275,7 +278,7 @@ class Doubao(Connection, StructuredOutput):
             ValueError: With ``error_on_no_tool_call``: no tool was called, or with arguments that
                 are no JSON object.
         """
-        return selections(response, error_on_no_tool_call=error_on_no_tool_call)
+        return selections(response, self._growing, error_on_no_tool_call=error_on_no_tool_call)
 
     def _chat(self, messages: Sequence[ChatMessage], call: Mapping[str, Any]) -> ChatResponse:
         request, reading = self._request(messages, call)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -132,9 +133,23 @@ def block_id(block: ToolCallBlock, position: int) -> str:
 
 
 def _call(call_id: str, name: str, arguments: Any) -> JSON:
-    text = arguments if isinstance(arguments, str) else to_json(arguments).decode()
+    text = arguments if isinstance(arguments, str) else _written(name, arguments)
     function = {"name": wire_name(name), "arguments": text or "{}"}
     return {"id": call_id, "type": "function", "function": function}
+
+
+def _written(name: str, arguments: Any) -> str:
+    try:
+        return to_json(arguments).decode()
+    except ValueError:
+        pass
+    try:
+        # Half a surrogate pair, as models write them, is nothing but an escape.
+        return json.dumps(arguments)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(
+            f"the arguments of the call of tool {name!r} cannot be written as JSON: {error}"
+        ) from error
 
 
 def read_call(call: Any) -> tuple[str, str, Any]:

@@ -19,6 +19,7 @@ from llama_index.core.base.llms.types import (
 )
 
 from doubao_core import ChatCompletion, Usage
+from llamaindex_doubao.lazy_response import LazyCompletionResponse
 from llamaindex_doubao.parts import JSON
 from llamaindex_doubao.unchecked import build
 
@@ -140,11 +141,21 @@ def log_probabilities(choice: JSON) -> list[list[LogProb]] | None:
 def completion_response(response: ChatResponse) -> CompletionResponse:
     """Turn a chat response into a completion response.
 
-    A completion has no blocks, so the reasoning is put under ``"thinking"`` once it is whole.
+    A completion has no blocks: once the answer is whole, its reasoning is under ``"thinking"``
+    and its tool calls under ``"tool_calls"``, beside the facts. Before that the text is put
+    together when it is read.
     """
+    if response.delta is not None and "finish_reason" not in response.additional_kwargs:
+        return LazyCompletionResponse.of(
+            lambda: response.message.content or "",
+            raw=response.raw,
+            delta=response.delta,
+            logprobs=response.logprobs,
+            additional_kwargs=response.additional_kwargs,
+        )
     extra = {**response.message.additional_kwargs, **response.additional_kwargs}
     thoughts = [block for block in response.message.blocks if isinstance(block, ThinkingBlock)]
-    if thoughts and "finish_reason" in extra:
+    if thoughts:
         extra["thinking"] = "".join(block.content or "" for block in thoughts)
     return CompletionResponse(
         text=response.message.content or "",

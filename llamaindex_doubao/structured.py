@@ -14,15 +14,14 @@ from llama_index.core.instrumentation.events.llm import (
     LLMStructuredPredictStartEvent,
 )
 from llama_index.core.llms.function_calling import FunctionCallingLLM
-from llama_index.core.program.function_program import get_function_tool
 from llama_index.core.prompts import PromptTemplate
 from llama_index.core.types import Model, PydanticProgramMode
 from llama_index_instrumentation import get_dispatcher
 
-from doubao_core import catalogue
+from doubao_core import ConfigError, catalogue
 from llamaindex_doubao.objects import Partials, read
 from llamaindex_doubao.parts import JSON
-from llamaindex_doubao.schema import response_format
+from llamaindex_doubao.schema import function, object_schema, response_format
 
 dispatcher = get_dispatcher(__name__)
 
@@ -33,7 +32,9 @@ _OF_MODE: dict[PydanticProgramMode, Way] = {
     PydanticProgramMode.LLM: "prompt",
 }
 # These follow from the way of asking; LlamaIndex's own program drops them from llm_kwargs too.
-_DECIDED = {"tool_required", "tool_choice", "allow_parallel_tool_calls", "response_format"}
+_DECIDED = {"tool_required", "tool_choice", "allow_parallel_tool_calls"}
+# Beside an object there can be no other question, form or call.
+_EXCLUDED = {"messages", "response_format", "tools"}
 _INSTRUCTION = "Answer with one JSON object and nothing else; it has to fit this JSON schema: "
 
 
@@ -65,6 +66,7 @@ class StructuredOutput(FunctionCallingLLM):
 
         Raises:
             StructuredOutputError: The answer is cut, filtered, or does not fit.
+            ConfigError: ``llm_kwargs`` has messages, tools or a ``response_format``.
         """
         if (way := self._way()) is None:
             own = dict(llm_kwargs or {})
@@ -156,20 +158,28 @@ class StructuredOutput(FunctionCallingLLM):
     ) -> JSON:
         """Give the arguments for ``chat``; the caller's own objects are left alone."""
         messages = self._extend_messages(prompt.format_messages(llm=self, **prompt_args))
-        given = (llm_kwargs or {}).items()
-        options = {name: value for name, value in given if name not in _DECIDED}
-        if way == "function":
-            tool = get_function_tool(output_cls)
-            return self._prepare_chat_with_tools(
-                [tool], chat_history=messages, tool_required=True, **options
+        given = llm_kwargs or {}
+        if wrong := _EXCLUDED & given.keys():
+            raise ConfigError(
+                f"an object cannot be asked for together with {', '.join(sorted(wrong))}: leave "
+                "that out, or use chat"
             )
+        options = {name: value for name, value in given.items() if name not in _DECIDED}
+        if way == "function":
+            return {
+                **options,
+                "messages": messages,
+                "tools": [function(output_cls)],
+                "tool_choice": "required",
+                "parallel_tool_calls": False,
+            }
         if way == "json_schema":
             return {
                 **options,
                 "messages": messages,
                 "response_format": response_format(output_cls),
             }
-        schema = json.dumps(output_cls.model_json_schema(), ensure_ascii=False)
+        schema = json.dumps(object_schema(output_cls), ensure_ascii=False)
         instruction = ChatMessage(role=MessageRole.SYSTEM, content=_INSTRUCTION + schema)
         question: JSON = {**options, "messages": [instruction, *messages]}
         if way == "json_object":

@@ -18,6 +18,8 @@ LINKED = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
 # What LlamaIndex's workflows do among themselves.
 @pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecationWarning")
 @pytest.mark.filterwarnings("ignore:is_running called from within a step")
+# Ray Data warns of its own settings.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.data.context")
 # Qdrant's, in the mode that keeps nothing.
 @pytest.mark.filterwarnings("ignore:Payload indexes have no effect:UserWarning")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -336,3 +336,26 @@ def test_nothing_is_changed_and_the_wire_is_the_same_again():
     before = [message.model_copy(deep=True) for message in messages]
     assert wire_messages(messages) == wire_messages(messages)
     assert messages == before
+
+
+async def test_arguments_with_half_a_surrogate_pair_go_back_as_they_came(emulator, llm, ask, sent):
+    """Models cut emoji; an agent's loop must outlive that."""
+    emulator.answer(tool_calls=[("f", r'{"mark": "\ud83d"}')])
+    message = (await ask(llm, [ChatMessage(content="?")])).message
+    result = ChatMessage(
+        role="tool",
+        content="ok",
+        additional_kwargs={"tool_call_id": message.blocks[-1].tool_call_id},
+    )
+    await ask(llm, [ChatMessage(content="?"), message, result])
+    (call,) = sent()[-1]["messages"][1]["tool_calls"]
+    assert call["function"]["arguments"] == r'{"mark": "\ud83d"}'
+
+
+async def test_arguments_that_no_json_can_hold_are_refused_by_the_name_of_their_tool(
+    llm, ask, sent
+):
+    call = ToolCallBlock(tool_call_id="c", tool_name="plant", tool_kwargs={"what": object()})
+    with pytest.raises(ConfigError, match="'plant' cannot be written as JSON"):
+        await ask(llm, [ChatMessage(role="assistant", blocks=[call])])
+    assert sent() == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -301,3 +302,42 @@ async def test_reasoning_goes_back_with_the_results_and_is_accepted(emulator, ll
     )
     assert sent()[1]["messages"][1]["reasoning_content"] == thinking.content
     assert "It rains tea." in answer.message.content
+
+
+def test_arguments_of_another_type_than_text_are_none_of_a_tool(llm):
+    call = {"id": "c", "function": {"name": "f", "arguments": [1]}}
+    message = ChatMessage(role="assistant", additional_kwargs={"tool_calls": [call]})
+    for facts in ({}, {"finish_reason": "stop"}):
+        response = ChatResponse(message=message, additional_kwargs=facts)
+        (selection,) = llm.get_tool_calls_from_response(response, error_on_no_tool_call=False)
+        assert selection.tool_kwargs == {}
+        with pytest.raises(ValueError, match=r"no JSON object: \[1\]"):
+            llm.get_tool_calls_from_response(response)
+
+
+@pytest.mark.parametrize("blocking", [True, False])
+async def test_long_arguments_that_come_in_are_not_kept_once_for_each_chunk(
+    emulator, llm, blocking
+):
+    text = '{"text": "' + "word " * 8_000 + '"}'
+    pieces = [text[at : at + 10] for at in range(0, len(text), 10)]
+    calls = [{"index": 0, "id": "c", "function": {"name": "f", "arguments": ""}}]
+    calls += [{"index": 0, "function": {"arguments": piece}} for piece in pieces]
+    events = [{"choices": [{"index": 0, "delta": {"tool_calls": [call]}}]} for call in calls]
+    events[-1]["choices"][0]["finish_reason"] = "tool_calls"
+    emulator.answer(events=[*events, "[DONE]"])
+    if blocking:
+        responses = list(llm.stream_chat([ChatMessage(content="?")]))
+    else:
+        stream = await llm.astream_chat([ChatMessage(content="?")])
+        responses = [each async for each in stream]
+    kept = [
+        selection.tool_kwargs.get("text", "")
+        for response in responses
+        for selection in llm.get_tool_calls_from_response(response, error_on_no_tool_call=False)
+    ]
+    assert len(kept) == len(responses) == len(pieces) + 1
+    assert kept[-1] == "word " * 8_000
+    assert all(later.startswith(earlier) for earlier, later in pairwise(kept))
+    assert max(len(later) - len(earlier) for earlier, later in pairwise(kept)) < 400
+    assert len({id(each) for each in kept}) < len(kept) / 5
