@@ -39,19 +39,33 @@ def read_folder(folder: Path) -> list[Section]:
     if not folder.is_dir():
         raise BadInput(f"there is no folder {str(folder)!r}: give one with --docs")
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    readable = [path for path in paths if path.suffix.lower() in _READERS]
+    readable = [path for path in paths if is_readable(path)]
     if not readable:
         state = "has only files of other kinds" if paths else "is empty"
         raise BadInput(f"{str(folder)!r} {state}: put .txt, .md or .pdf files into it")
     sections = [
         Section(path.relative_to(folder).as_posix(), place, text)
         for path in readable
-        for place, text in _READERS[path.suffix.lower()](path)
+        for place, text in read_file(path)
         if text.strip()
     ]
     if not sections:
         raise BadInput(f"the files in {str(folder)!r} are empty: there is no text to ask about")
     return sections
+
+
+def is_readable(path: Path) -> bool:
+    """Whether the file is of a kind that can be read here: .txt, .md or .pdf."""
+    return path.suffix.lower() in _READERS
+
+
+def read_file(path: Path) -> Iterator[tuple[str, str]]:
+    """Give the place and the text of each section of a file.
+
+    Raises:
+        BadInput: The file is broken.
+    """
+    return _READERS[path.suffix.lower()](path)
 
 
 def _read_text(path: Path) -> str:

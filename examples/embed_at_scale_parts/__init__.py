@@ -1,0 +1,1 @@
+"""What ``embed_at_scale.py`` is made of."""
