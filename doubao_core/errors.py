@@ -111,6 +111,11 @@ class ConfigError(DoubaoError, ValueError):
     """Something is wrong before any request was made: an argument, a key, a file."""
 
 
+def install_hint(extra: str) -> str:
+    """Say how to install *extra*: from a clone, as long as the package is not published."""
+    return f'pip install ".[{extra}]" in the folder of doubao-integrations'
+
+
 class RequestError(DoubaoError):
     """The server refused; nothing was done and nothing was charged."""
 

@@ -43,6 +43,6 @@ def __getattr__(name: str) -> object:
             raise
         raise ImportError(
             f"doubao_emulator needs {error.name}; install its extra: "
-            "pip install 'doubao-integrations[emulator]'."
+            'pip install ".[emulator]" in the folder of doubao-integrations.'
         ) from error
     return getattr(server, name)

@@ -5,7 +5,7 @@
 
 The input is a folder of .txt, .md, .pdf and .parquet files, or one of them. The output is a folder
 of Parquet files with one row a chunk. Set ``ARK_API_KEY`` (or ``DOUBAO_PROVIDER`` and that
-provider's key) to ask the real service; without a key the same code talks to the emulator.
+provider's key) to ask the real service; with neither, the same code talks to the emulator.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
+from quickstart_parts import INSTALL
+
 try:
     from embed_at_scale_parts.chunks import CHUNK_CHARACTERS, CHUNK_OVERLAP, pieces
     from embed_at_scale_parts.job import Job
@@ -25,9 +27,7 @@ try:
     from quickstart_parts import failures
     from quickstart_parts.service import Service, choose
 except ImportError as missing:
-    sys.exit(
-        f'embed_at_scale: {missing}; install it with: pip install "doubao-integrations[all,ray]"'
-    )
+    sys.exit(f"embed_at_scale: {missing}; {INSTALL}")
 
 ENGINES = {"local": "local", "ray": "on_ray"}
 ROWS_PER_PART = 500

@@ -3,7 +3,7 @@
     python examples/hybrid_search.py [--question TEXT] [--framework langchain|llamaindex|both]
 
 Qdrant runs inside this process and keeps nothing. Set ``ARK_API_KEY`` (or ``DOUBAO_PROVIDER`` and
-that provider's key) to ask the real service; without a key the same code talks to the emulator.
+that provider's key) to ask the real service; with neither, the same code talks to the emulator.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import argparse
 import sys
 import warnings
 from collections.abc import Callable, Iterable
+
+from quickstart_parts import INSTALL
 
 try:
     from langchain_qdrant import QdrantVectorStore, RetrievalMode
@@ -26,7 +28,7 @@ try:
     from langchain_doubao.qdrant import DoubaoSparseEmbeddings
     from llamaindex_doubao import DoubaoEmbedding
 except ImportError as missing:
-    sys.exit(f'hybrid_search: {missing}; install it with: pip install "doubao-integrations[all]"')
+    sys.exit(f"hybrid_search: {missing}; {INSTALL}")
 
 PASSAGES = [
     "The lamp of the northern tower is a type X-4711; spare ones are in the oil store.",

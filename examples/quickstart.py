@@ -4,7 +4,7 @@
                                   [--framework langchain|llamaindex|both] [--no-media]
 
 Set ``ARK_API_KEY`` (or ``DOUBAO_PROVIDER`` and that provider's key) to ask the real service.
-Without a key the same code talks to the emulator, on this machine only.
+With neither, the same code talks to the emulator, on this machine only.
 """
 
 from __future__ import annotations
@@ -17,13 +17,15 @@ from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
+from quickstart_parts import INSTALL
+
 try:
     from quickstart_parts import failures, report, terminal
     from quickstart_parts.documents import Section, read_folder
     from quickstart_parts.result import Result
     from quickstart_parts.service import Service, choose
 except ImportError as missing:
-    sys.exit(f'quickstart: {missing}; install it with: pip install "doubao-integrations[all]"')
+    sys.exit(f"quickstart: {missing}; {INSTALL}")
 
 FRAMEWORKS = {"langchain": "LangChain", "llamaindex": "LlamaIndex"}
 QUESTION = (

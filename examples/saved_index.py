@@ -16,6 +16,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from quickstart_parts import INSTALL
+
 try:
     from langchain_core.documents import Document as Passage
     from langchain_core.vectorstores import InMemoryVectorStore
@@ -27,14 +29,14 @@ try:
         load_index_from_storage,
     )
     from llama_index.core.node_parser import SentenceSplitter
+    from quickstart_parts import failures
     from quickstart_parts.documents import Section, read_folder
     from quickstart_parts.service import Service, choose
 
-    from doubao_core import DoubaoError
     from langchain_doubao import DoubaoEmbeddings
     from llamaindex_doubao import DoubaoEmbedding
 except ImportError as missing:
-    sys.exit(f'saved_index: {missing}; install it with: pip install "doubao-integrations[all]"')
+    sys.exit(f"saved_index: {missing}; {INSTALL}")
 
 DOCS = Path(__file__).with_name("docs")
 DIMENSIONS = 1024
@@ -61,7 +63,10 @@ def main() -> int:
             _build(read_folder(arguments.docs), choose(), arguments.index)
         else:
             _ask(arguments.question, choose(), arguments.index)
-    except (DoubaoError, OSError) as error:
+    except failures.EXPECTED as error:
+        print(f"saved_index: {failures.sentence(error)}", file=sys.stderr)
+        return 1
+    except OSError as error:
         print(f"saved_index: {error}", file=sys.stderr)
         return 1
     return 0
@@ -75,6 +80,8 @@ def _build(sections: Sequence[Section], service: Service, folder: Path) -> None:
 
 
 def _ask(question: str, service: Service, folder: Path) -> None:
+    if not all((folder / part).exists() for part in (LANGCHAIN_FILE, LLAMAINDEX_FOLDER)):
+        raise failures.BadInput(f"no index in {str(folder)!r}: make one with: build {folder}")
     asked: dict[str, Callable[[str, Service, Path], Found]] = {
         "LangChain": ask_langchain,
         "LlamaIndex": ask_llamaindex,

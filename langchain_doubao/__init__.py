@@ -10,12 +10,12 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from doubao_core.errors import install_hint
+
 try:
     import langchain_core  # noqa: F401 - only to say at once what is missing
 except ModuleNotFoundError as missing:
-    raise ImportError(
-        'langchain_doubao needs LangChain: pip install "doubao-integrations[langchain]"'
-    ) from missing
+    raise ImportError(f"langchain_doubao needs LangChain: {install_hint('langchain')}") from missing
 
 from langchain_doubao import blocks
 

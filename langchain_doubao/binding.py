@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
-from langchain_doubao.schemas import function_of, is_json_schema, strict_schema
+from langchain_doubao.schemas import NAME, function_of, is_json_schema, strict_schema
 
 JSON: TypeAlias = dict[str, Any]
 Tool: TypeAlias = JSON | type | Callable[..., Any] | BaseTool
@@ -20,7 +20,8 @@ def wire_tool(tool: Tool, *, strict: bool | None = None) -> JSON:
     """Describe a tool as the wire wants it; a built-in tool of the service stays as it is.
 
     Raises:
-        ValueError: A JSON schema has no title, or a dict is no tool.
+        ValueError: A JSON schema has no title, a dict is no tool, or the service would refuse the
+            tool's name (ark.md 4.1).
     """
     if isinstance(tool, Mapping) and is_json_schema(tool):
         function = _of_schema(tool)
@@ -37,6 +38,12 @@ def wire_tool(tool: Tool, *, strict: bool | None = None) -> JSON:
         # A dict in OpenAI's form comes back as it is: nested as on the wire, or flat.
         flat = {name: value for name, value in wire.items() if name != "type"}
         function = dict(wire.get("function") or flat)
+    name = function.get("name")
+    if isinstance(name, str) and not NAME.fullmatch(name):
+        raise ValueError(
+            f"the service takes no tool of the name {name!r}: give it one of 1 to 64 letters "
+            "A-Z, a-z, digits, _ and -, for example with @tool('get_weather')"
+        )
     if strict is not None:
         function["strict"] = strict
     if strict:

@@ -32,7 +32,7 @@ class ChatDoubao(ChatSettings):
     """Chat models of Volcengine Ark and BytePlus ModelArk: Doubao Seed and what else they serve.
 
     Setup:
-        Install ``doubao-integrations[langchain]``; set ``ARK_API_KEY`` (``BYTEPLUS_API_KEY`` with
+        ``pip install ".[langchain]"`` in a clone; set ``ARK_API_KEY`` (``BYTEPLUS_API_KEY`` with
         ``provider="byteplus"``). Without a key, ``provider="emulator"`` with the extra ``emulator``
         runs every example here on a local server.
 
@@ -291,7 +291,7 @@ class ChatDoubao(ChatSettings):
             **kwargs: Bound as they are, such as ``response_format``.
 
         Raises:
-            ValueError: ``tool_choice`` names no tool that is bound, or a JSON schema has no title.
+            ValueError: ``tool_choice`` names no bound tool, or a tool has no name, or a wrong one.
         """
         wire = [wire_tool(tool, strict=strict) for tool in tools]
         if wire:
@@ -315,8 +315,8 @@ class ChatDoubao(ChatSettings):
         """Make the model answer with *schema*.
 
         Args:
-            schema: Pydantic class (v1 or v2), TypedDict, JSON schema, OpenAI function or answer
-                format; may be left out with ``json_mode``.
+            schema: Pydantic class (v1 or v2, ``RootModel`` too), TypedDict, JSON schema, OpenAI
+                function or answer format; may be left out with ``json_mode``.
             method: ``"function_calling"`` forces a tool call, which all models with tools can do;
                 ``"json_schema"`` is for the models whose profile says ``structured_output``;
                 ``"json_mode"`` needs the word "json" and the format in the prompt.

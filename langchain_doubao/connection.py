@@ -12,6 +12,7 @@ from langchain_core.utils import from_env
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, model_validator
 
 from doubao_core import AsyncClient, Client
+from doubao_core.api.naming import check_arguments
 from doubao_core.config import resolve
 from doubao_core.gateways import gateway
 from doubao_core.pacing import RateLimit
@@ -87,6 +88,14 @@ class Connection(BaseModel):
     def model_post_init(self, context: Any, /) -> None:
         """Let LangChain's bases do theirs, which pydantic leaves out for private attributes."""
         super().model_post_init(context)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_doubao_arguments(cls, given: Any) -> Any:
+        """Say what was meant by a wrong name: pydantic says only that it is wrong."""
+        if isinstance(given, Mapping) and cls.model_config.get("extra") == "forbid":
+            check_arguments(cls, given)
+        return given
 
     @model_validator(mode="after")
     def _check_doubao_connection(self) -> Self:

@@ -5,17 +5,19 @@ A module of its own, because it needs the package ``langchain-qdrant`` and littl
 
 from __future__ import annotations
 
+from doubao_core import ConfigError
+from doubao_core.embedder import Weights
+from doubao_core.errors import install_hint
+
 try:
     from langchain_qdrant.sparse_embeddings import SparseEmbeddings, SparseVector
 except ModuleNotFoundError as missing:
     if not (missing.name or "").startswith(("langchain_qdrant", "qdrant_client")):
         raise
     raise ImportError(
-        "langchain_doubao.qdrant needs langchain-qdrant: pip install langchain-qdrant"
+        f"langchain_doubao.qdrant needs langchain-qdrant: {install_hint('qdrant')}"
     ) from missing
 
-from doubao_core import ConfigError
-from doubao_core.embedder import Weights
 from langchain_doubao.embeddings import DoubaoEmbeddings
 
 __all__ = ["DoubaoSparseEmbeddings"]

@@ -15,6 +15,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.messages.tool import invalid_tool_call, tool_call
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from pydantic import BaseModel
 
 from doubao_core import ChatCompletion, Usage
 from langchain_doubao.blocks import PROVIDER, REASONING, SEAL
@@ -22,7 +23,12 @@ from langchain_doubao.blocks import PROVIDER, REASONING, SEAL
 JSON: TypeAlias = dict[str, Any]
 
 _new = object.__new__
-_set = object.__setattr__
+# The slots of every pydantic object. Set by their descriptors they cost a third less than by name.
+_SLOTS: Any = BaseModel.__dict__
+_set_fields = _SLOTS["__dict__"].__set__
+_set_given = _SLOTS["__pydantic_fields_set__"].__set__
+_set_extra = _SLOTS["__pydantic_extra__"].__set__
+_set_private = _SLOTS["__pydantic_private__"].__set__
 
 
 def result(completion: ChatCompletion) -> ChatResult:
@@ -120,9 +126,8 @@ def text_chunk(content: str, additional_kwargs: JSON | None = None) -> ChatGener
         additional_kwargs = {}
     else:
         fields.add("additional_kwargs")
-    _set(
+    _set_fields(
         chunk,
-        "__dict__",
         {
             "content": content,
             "additional_kwargs": additional_kwargs,
@@ -137,9 +142,9 @@ def text_chunk(content: str, additional_kwargs: JSON | None = None) -> ChatGener
             "chunk_position": None,
         },
     )
-    _set(chunk, "__pydantic_fields_set__", fields)
-    _set(chunk, "__pydantic_extra__", {})
-    _set(chunk, "__pydantic_private__", None)
+    _set_given(chunk, fields)
+    _set_extra(chunk, {})
+    _set_private(chunk, None)
     return _generation(chunk, content)
 
 
@@ -171,12 +176,11 @@ def fragment_chunk(arguments: str, index: int) -> ChatGenerationChunk:
 
 def _generation(chunk: AIMessageChunk, text: str) -> ChatGenerationChunk:
     generation = _new(ChatGenerationChunk)
-    _set(
+    _set_fields(
         generation,
-        "__dict__",
         {"text": text, "generation_info": None, "type": "ChatGenerationChunk", "message": chunk},
     )
-    _set(generation, "__pydantic_fields_set__", {"message", "text"})
-    _set(generation, "__pydantic_extra__", None)
-    _set(generation, "__pydantic_private__", None)
+    _set_given(generation, {"message", "text"})
+    _set_extra(generation, None)
+    _set_private(generation, None)
     return generation

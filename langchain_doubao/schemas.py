@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, get_origin
 
 from langchain_core.utils.function_calling import convert_to_openai_tool
+from pydantic import RootModel
+from typing_extensions import is_typeddict
+
+from doubao_core.api import naming
 
 JSON: TypeAlias = dict[str, Any]
 
 _LONGEST_NAME = 64
-_NAME = re.compile(rf"[A-Za-z0-9_-]{{1,{_LONGEST_NAME}}}")
+NAME = re.compile(rf"[A-Za-z0-9_-]{{1,{_LONGEST_NAME}}}")
+"""What the service takes for the name of a tool or schema (ark.md 4.1)."""
+ANSWER = "answer"
+"""Under this key an answer that is no object by itself stands in the object that is asked for."""
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_-]+")
-_UNNAMED = "answer"
 # Where the dicts of OpenAI (functions, answer formats) and Anthropic keep their schema.
 _INNER = ("parameters", "schema", "input_schema")
 _FUNCTION_KEYS = frozenset({"name", "description", "parameters", "strict", "type"})
@@ -70,11 +76,33 @@ def as_function(schema: Any) -> JSON:
     else:
         function = dict(convert_to_openai_tool(schema)["function"])
         function.setdefault("parameters", {"type": "object", "properties": {}})
-    if not _NAME.fullmatch(function["name"]):
+        if is_wrapped(schema):
+            root = {"type": "object", "properties": {ANSWER: function["parameters"]}}
+            function["parameters"] = {**root, "required": [ANSWER]}
+    if not NAME.fullmatch(function["name"]):
         # Generic classes and Chinese ones have names that the service refuses (ark.md 4.1).
         plain = _NOT_IN_NAMES.sub("_", function["name"])[:_LONGEST_NAME].strip("_")
-        function["name"] = plain or _UNNAMED
+        function["name"] = plain or ANSWER
     return function
+
+
+def check_kind(schema: Any) -> None:
+    """Refuse types that are no classes of their own, such as ``list[Person]`` or ``int``.
+
+    Raises:
+        ValueError: It is one.
+    """
+    origin = get_origin(schema)
+    alone = origin is not None and not is_typeddict(origin)
+    if alone or (isinstance(schema, type) and schema.__module__ == "builtins"):
+        raise ValueError(naming.instead_of(schema))
+
+
+def is_wrapped(schema: Any) -> bool:
+    """Tell whether the answer stands under ``ANSWER``: tools and JSON schemas know objects only."""
+    if not isinstance(schema, type):
+        return False
+    return issubclass(schema, RootModel) or bool(getattr(schema, "__custom_root_type__", False))
 
 
 def function_of(given: Mapping[str, Any]) -> JSON:
@@ -96,7 +124,7 @@ def function_of(given: Mapping[str, Any]) -> JSON:
     else:
         schema = _inner(given)
         name = given.get("name") or schema.get("title")
-    function: JSON = {"name": str(name or _UNNAMED), "parameters": schema}
+    function: JSON = {"name": str(name or ANSWER), "parameters": schema}
     if given.get("description"):
         function["description"] = given["description"]
     if given.get("strict") is not None:

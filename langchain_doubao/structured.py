@@ -32,7 +32,7 @@ from pydantic_core import from_json
 from typing_extensions import override
 
 from langchain_doubao.fragments import PlainJSON
-from langchain_doubao.schemas import as_function, strict_schema
+from langchain_doubao.schemas import ANSWER, as_function, check_kind, is_wrapped, strict_schema
 
 JSON: TypeAlias = dict[str, Any]
 Method: TypeAlias = Literal["function_calling", "json_schema", "json_mode"]
@@ -48,7 +48,8 @@ def check(schema: Any, method: str, *, strict: bool | None) -> None:
     """Refuse what makes no sense together.
 
     Raises:
-        ValueError: The method is unknown, or does not go with the other arguments.
+        ValueError: The method is unknown or does not go with the other arguments, or the schema is
+            a type that is no class, such as ``list[Person]``.
     """
     if method not in _METHODS:
         raise ValueError(f"method is one of {', '.join(_METHODS)}, not {method!r}")
@@ -56,6 +57,7 @@ def check(schema: Any, method: str, *, strict: bool | None) -> None:
         raise ValueError(f"method {method!r} needs a schema")
     if strict is not None and method == "json_mode":
         raise ValueError("json_mode knows no strict: use json_schema")
+    check_kind(schema)
 
 
 def response_format(schema: Any, method: Method, *, strict: bool | None) -> JSON:
@@ -179,6 +181,8 @@ class StructuredParser(BaseOutputParser[Any]):
     def _made(self, value: Any, text: str) -> Any:
         if self.model is None:
             return value
+        if is_wrapped(self.model) and isinstance(value, dict) and value.keys() == {ANSWER}:
+            value = value[ANSWER]
         try:
             if hasattr(self.model, "model_validate"):
                 return self.model.model_validate(value)

@@ -6,6 +6,8 @@ llm = Doubao(model="doubao-seed-2-1-pro-260915")     # ARK_API_KEY; or provider=
 print(llm.complete("Why is tea picked in spring?"))
 """
 
+from doubao_core.errors import install_hint
+
 try:
     from llamaindex_doubao.embedding import DoubaoEmbedding, DoubaoSparseEmbedding
     from llamaindex_doubao.llm import Doubao
@@ -16,7 +18,7 @@ except ModuleNotFoundError as error:
     if not (error.name or "").startswith("llama_index"):
         raise
     raise ImportError(
-        'llamaindex_doubao needs LlamaIndex: pip install "doubao-integrations[llamaindex]"'
+        f"llamaindex_doubao needs LlamaIndex: {install_hint('llamaindex')}"
     ) from error
 
 __all__ = [

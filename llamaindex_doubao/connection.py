@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
 from llama_index.core.bridge.pydantic import BaseModel, ConfigDict, Field, PrivateAttr
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, model_validator
 
 from doubao_core import ApiKey, AsyncClient, Client, ConfigError
+from doubao_core.api.naming import check_arguments
 from doubao_core.config import resolve
 from doubao_core.pacing import RateLimit
 
@@ -103,6 +104,14 @@ class Connection(BaseModel):
 
     _client: Client = PrivateAttr()
     _async_client: AsyncClient = PrivateAttr()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_doubao_arguments(cls, given: Any) -> Any:
+        """Say what was meant by a wrong name: pydantic says only that it is wrong."""
+        if isinstance(given, Mapping) and cls.model_config.get("extra") == "forbid":
+            check_arguments(cls, given)
+        return given
 
     def model_post_init(self, context: Any, /) -> None:
         """Make the clients: cheap, they connect with the first request."""

@@ -16,6 +16,7 @@ from llama_index.core.storage.kvstore.types import BaseKVStore
 from doubao_core import ConfigError, DoubaoError, embedder
 from doubao_core.config import resolve
 from doubao_core.embedder import EmbeddingUsage, Recipe, Request, Vector
+from doubao_core.embedder.recipe import check_list
 from llamaindex_doubao.batches import batches, without_span
 from llamaindex_doubao.connection import Connection
 from llamaindex_doubao.vector_cache import VectorCache
@@ -151,6 +152,7 @@ class DoubaoEmbedding(_Embedding, BaseEmbedding):
         self, texts: list[str], show_progress: bool = False, **kwargs: Any
     ) -> list[Vector]:
         """Embed documents, ``embed_batch_size`` of them after the other."""
+        check_list(texts)
         with batches((self, False), texts):
             return super().get_text_embedding_batch(texts, show_progress, **kwargs)
 
@@ -159,6 +161,7 @@ class DoubaoEmbedding(_Embedding, BaseEmbedding):
         self, texts: list[str], show_progress: bool = False, **kwargs: Any
     ) -> list[Vector]:
         """Embed documents, ``num_workers`` batches of them at once."""
+        check_list(texts)
         with batches((self, False), texts) as work:
             try:
                 return await super().aget_text_embedding_batch(texts, show_progress, **kwargs)
@@ -282,6 +285,22 @@ class DoubaoSparseEmbedding(_Embedding, BaseSparseEmbedding):
     def class_name(cls) -> str:
         """Name under which LlamaIndex serialises it."""
         return "DoubaoSparseEmbedding"
+
+    @without_span
+    def get_text_embedding_batch(
+        self, texts: list[str], show_progress: bool = False, **kwargs: Any
+    ) -> list[SparseEmbedding]:
+        """Embed documents, ``embed_batch_size`` of them after the other."""
+        check_list(texts)
+        return super().get_text_embedding_batch(texts, show_progress, **kwargs)
+
+    @without_span
+    async def aget_text_embedding_batch(
+        self, texts: list[str], show_progress: bool = False
+    ) -> list[SparseEmbedding]:
+        """Embed documents, ``num_workers`` batches of them at once."""
+        check_list(texts)
+        return await super().aget_text_embedding_batch(texts, show_progress)
 
     def embed_both(self, texts: Sequence[str]) -> tuple[list[Vector], list[SparseEmbedding]]:
         """Embed documents, dense and sparse, with one request each."""

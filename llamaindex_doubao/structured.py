@@ -19,6 +19,7 @@ from llama_index.core.types import Model, PydanticProgramMode
 from llama_index_instrumentation import get_dispatcher
 
 from doubao_core import ConfigError, catalogue
+from doubao_core.api import naming
 from llamaindex_doubao.objects import Partials, read
 from llamaindex_doubao.parts import JSON
 from llamaindex_doubao.schema import function, object_schema, response_format
@@ -66,9 +67,10 @@ class StructuredOutput(FunctionCallingLLM):
 
         Raises:
             StructuredOutputError: The answer is cut, filtered, or does not fit.
-            ConfigError: ``llm_kwargs`` has messages, tools or a ``response_format``.
+            ConfigError: ``llm_kwargs`` has messages, tools or a ``response_format``, or
+                *output_cls* is no pydantic class, such as ``list[City]``.
         """
-        if (way := self._way()) is None:
+        if (way := self._way_to(output_cls)) is None:
             own = dict(llm_kwargs or {})
             found: Model = super().structured_predict(output_cls, prompt, own, **prompt_args)
             return found
@@ -85,7 +87,7 @@ class StructuredOutput(FunctionCallingLLM):
         **prompt_args: Any,
     ) -> Model:
         """Ask for an *output_cls*; see :meth:`structured_predict`."""
-        if (way := self._way()) is None:
+        if (way := self._way_to(output_cls)) is None:
             own = dict(llm_kwargs or {})
             found: Model = await super().astructured_predict(output_cls, prompt, own, **prompt_args)
             return found
@@ -100,7 +102,7 @@ class StructuredOutput(FunctionCallingLLM):
         llm_kwargs: Mapping[str, Any] | None = None,
         **prompt_args: Any,
     ) -> Generator[Any]:
-        if (way := self._way()) is None:
+        if (way := self._way_to(output_cls)) is None:
             own = dict(llm_kwargs or {})
             return super()._structured_stream_call(output_cls, prompt, own, **prompt_args)
         question = self._question(way, output_cls, prompt, llm_kwargs, prompt_args)
@@ -121,7 +123,7 @@ class StructuredOutput(FunctionCallingLLM):
         llm_kwargs: Mapping[str, Any] | None = None,
         **prompt_args: Any,
     ) -> AsyncGenerator[Any]:
-        if (way := self._way()) is None:
+        if (way := self._way_to(output_cls)) is None:
             own = dict(llm_kwargs or {})
             return await super()._structured_astream_call(output_cls, prompt, own, **prompt_args)
         question = self._question(way, output_cls, prompt, llm_kwargs, prompt_args)
@@ -136,6 +138,12 @@ class StructuredOutput(FunctionCallingLLM):
                 yield each
 
         return objects()
+
+    def _way_to(self, output_cls: type[BaseModel]) -> Way | None:
+        """Say how to ask for *output_cls*, which may be anything as yet."""
+        if not (isinstance(output_cls, type) and issubclass(output_cls, BaseModel)):
+            raise ConfigError(naming.instead_of(output_cls))
+        return self._way()
 
     def _way(self) -> Way | None:
         """Say how to ask; ``None`` leaves it to LlamaIndex's own programs."""

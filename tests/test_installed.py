@@ -10,6 +10,10 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from doubao_core import ConfigError
+from doubao_core.gateways import emulator
+from doubao_core.pacing.stores import store
+
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ["doubao_core", "doubao_emulator", "langchain_doubao", "llamaindex_doubao"]
 FRAMEWORK = {
@@ -61,4 +65,21 @@ def test_a_missing_extra_is_named_in_one_sentence(package):
     )
     last = done.stderr.strip().splitlines()[-1]
     assert last.startswith("ImportError: ")
-    assert f"doubao-integrations[{extra}]" in last
+    assert f'pip install ".[{extra}]" in the folder of doubao-integrations' in last
+
+
+@pytest.mark.parametrize(
+    ("package", "url"),
+    [("redis", "redis://127.0.0.1/0"), ("sqlalchemy", "sqlite:///limits.db")],
+)
+def test_a_shared_rate_limit_without_its_extra_names_it(monkeypatch, package, url):
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ConfigError, match=rf'{package}.*pip install "\.\[limits\]" in the folder'):
+        store(url, "bucket")
+
+
+def test_the_emulator_without_its_extra_names_it(monkeypatch):
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda **_: ())
+    emulator._starter.cache_clear()
+    with pytest.raises(ConfigError, match=r'pip install "\.\[emulator\]" in the folder'):
+        emulator._launch()

@@ -1,8 +1,10 @@
 """The README is true: its snippets run, and what it says of commands is what the scripts do."""
 
+import json
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -51,6 +53,23 @@ def test_the_classes_of_what_there_is_are_exported_by_their_packages():
         named = {name for row in cells for name in re.findall(r"`(\w+)`", row[column])}
         exported = {name: getattr(package, name) for name in package.__all__}
         assert named == {name for name, it in exported.items() if not issubclass(it, Exception)}
+
+
+def test_the_table_of_extras_is_what_can_be_installed_and_every_example_is_named():
+    table = README.split("| extra | what for |\n", 1)[1].split("\n\n", 1)[0]
+    cells = [line.split("|")[1] for line in table.splitlines()[1:]]
+    named = [name for cell in cells for name in re.findall(r"`(\w+)`", cell)]
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert sorted(named) == sorted(extras["optional-dependencies"])
+    assert all(f"`{script.name}`" in README for script in (ROOT / "examples").glob("*.py"))
+
+
+def test_the_models_to_start_with_are_what_the_table_says():
+    row = README.split("\nModels to start with", 1)[1].split("|---|---|---|---|\n", 1)[1]
+    catalogue = json.loads((ROOT / "doubao_core" / "catalogue.json").read_text())
+    models = re.findall(r"`([\w-]+)`", row.splitlines()[0])
+    families = [catalogue["families"][catalogue["models"][model]["family"]] for model in models]
+    assert [family["kind"] for family in families] == ["chat", "embedding", "image", "video"]
 
 
 @pytest.mark.parametrize("heading", ["Quick start", "Tests"])

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict, Unpack
 
-from doubao_core.api import model_check
+from doubao_core.api import model_check, naming
 from doubao_core.api.answers import ChatCompletion, ChatDelta, ChatReader
 from doubao_core.errors import ConfigError
 from doubao_core.operation import (
@@ -73,10 +72,12 @@ _CLIENT_SETTINGS = frozenset(
         "timeout",
     }
 )
+# Higher than for arguments: a new field of the service may be called much like an old one.
+_LIKENESS = 0.85
 
 
 def _check_names(options: Mapping[str, Any]) -> None:
-    """Let fields pass that are newer than this library, but not misspelt ones."""
+    """Let fields pass that are newer than this library, but not misspelt or foreign names."""
     for name in options.keys() - ChatOptions.__annotations__.keys():
         if name in _CLIENT_SETTINGS:
             raise ConfigError(
@@ -86,10 +87,15 @@ def _check_names(options: Mapping[str, Any]) -> None:
             raise ConfigError(
                 f"{name} is no field of a request: a call takes extra_body and extra_headers"
             )
-        if close := difflib.get_close_matches(name, ChatOptions.__annotations__, 1, 0.85):
+        if settings := naming.renamed(name, _CLIENT_SETTINGS):
             raise ConfigError(
-                f"unknown option {name!r}, did you mean {close[0]!r}? If the service has a new "
-                f"field of that name, send it in extra_body"
+                f"{name} is no field of a request: give {settings[0]} when you make the "
+                "client or the model"
+            )
+        if others := naming.meant(name, ChatOptions.__annotations__, _LIKENESS):
+            raise ConfigError(
+                f"unknown option {name!r}, {naming.question(others)} If the service has a new "
+                "field of that name, send it in extra_body"
             )
 
 

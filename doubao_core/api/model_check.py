@@ -46,6 +46,11 @@ _INSTEAD = {
     "max_completion_tokens": "use max_tokens",
     "response_format.type": "ask for the format in the prompt, or choose a model that takes it",
 }
+_NO_CHAT = {
+    "embedding": "use DoubaoEmbeddings or DoubaoEmbedding",
+    "image": "use DoubaoToolkit or DoubaoToolSpec",
+    "video": "use DoubaoToolkit or DoubaoToolSpec",
+}
 # Disabled thinking may be said twice, but not be asked for and against (ark.md 4.6).
 _NO_EFFORT = frozenset({None, "none", "minimal"})
 _WARNED: set[tuple[str, str]] = set()
@@ -71,8 +76,16 @@ def check(model: str, messages: Sequence[Mapping[str, Any]], options: Mapping[st
     """
     facts = catalogue.find(model)
     extra = options.get("extra_body") or {}
-    if facts is None or facts.kind != "chat" or "model" in extra:
+    if facts is None or "model" in extra:
         return
+    if facts.kind != "chat":
+        article = "a" if facts.kind == "video" else "an"
+        raise _refusal(
+            facts,
+            "model",
+            f"is {article} {facts.kind} model, not a chat model",
+            _NO_CHAT[facts.kind],
+        )
     given = {
         name: options[name]
         for name in options.keys() & _RULED
@@ -109,6 +122,9 @@ def _check_options(facts: ModelFacts, given: Mapping[str, Any], extra: Mapping[s
 def _check_thinking(facts: ModelFacts, given: Mapping[str, Any]) -> bool:
     """Check the two parameters about thinking; gives whether the model will think."""
     thinking, effort = given.get("thinking"), given.get("reasoning_effort")
+    if isinstance(thinking, bool):
+        instead = 'say "enabled" or "disabled" (to Client.chat as {"type": "enabled"})'
+        raise _refusal(facts, "thinking", f"cannot be {thinking}", instead)
     kind = thinking.get("type") if isinstance(thinking, Mapping) else None
     if not isinstance(effort, str):
         effort = None
@@ -161,6 +177,9 @@ def _check_limits(facts: ModelFacts, given: Mapping[str, Any]) -> None:
         raise _refusal(
             facts, "max_tokens", "and max_completion_tokens exclude each other", "give one of them"
         )
+    for name in ("max_tokens", "max_completion_tokens"):
+        if isinstance(value := given.get(name), int) and value < 1:
+            raise _refusal(facts, name, f"is {value}", "give at least 1, or leave it out")
     if most is not None and isinstance(limit, int) and limit > most:
         raise _refusal(
             facts, "max_tokens", f"is {limit}, above its limit", f"it answers {most} tokens at most"

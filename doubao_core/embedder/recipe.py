@@ -23,6 +23,8 @@ MOST_BYTES = 100_000
 """UTF-8 bytes of one text (ark.md 10, 11)."""
 
 _FIRST_WITH_INSTRUCTIONS = 251215
+_FIRST_WITH_DIMENSIONS = 250615
+_VISION_DIMENSIONS = (1024, 2048)
 _VERSION = re.compile(r"-(\d{6})$")
 _QUERY = "Target_modality: {}.\nInstruction:{}\nQuery:"
 _SAMPLE = "Instruction:Compress the {} into one word.\nQuery:"
@@ -119,6 +121,8 @@ class Recipe:
 
     def queries(self, texts: Sequence[str], *, sparse: bool = False) -> list[Request]:
         """Plan the requests for *texts* as questions."""
+        check_list(texts)
+        _check_texts(texts, "query")
         return self._texts(texts, self._query_instruction, MOST_INPUTS, sparse=sparse)
 
     def documents(
@@ -131,10 +135,13 @@ class Recipe:
             batch_size: Most texts in one request; a multimodal model takes one at a time.
             sparse: Also ask for sparse weights; multimodal models only (ark.md 11).
         """
+        check_list(texts)
+        _check_texts(texts, "text")
         return self._texts(texts, self._document_instruction, batch_size, sparse=sparse)
 
     def inputs(self, inputs: Sequence[Sequence[Part]]) -> list[Request]:
         """Plan the requests for inputs of several parts, as documents, one vector each."""
+        self._check_model()
         if inputs and not self.fused:
             raise ConfigError(
                 f"{self.model!r} embeds text only; pictures and films need a vision embedding model"
@@ -156,13 +163,12 @@ class Recipe:
         *,
         sparse: bool,
     ) -> list[Request]:
-        if isinstance(texts, str):
-            raise ConfigError("texts is one string: pass a list, or each letter would be a text")
         if not texts:
             return []
+        self._check_model()
         said = instruction("text")
         if self.fused:
-            _check(texts, "")
+            _check_sizes(texts, "")
             return [
                 Request(
                     first=position,
@@ -175,7 +181,7 @@ class Recipe:
         if sparse:
             raise ConfigError(f"{self.model!r} gives no sparse weights: use a vision model")
         prefix = said or ""
-        _check(texts, prefix)
+        _check_sizes(texts, prefix)
         size = max(1, min(batch_size, MOST_INPUTS))
         return [
             Request(first=start, texts=[prefix + text for text in texts[start : start + size]])
@@ -198,6 +204,28 @@ class Recipe:
         # An instruction for queries alone is retrieval: documents get that template's other half.
         return (
             _SAMPLE.format(modality) if not said or said in _MODALITIES else _filled(said, "text")
+        )
+
+    def _check_model(self) -> None:
+        facts = catalogue.find(self.model)
+        if facts is None:
+            return
+        if facts.kind != "embedding":
+            instead = "use ChatDoubao or Doubao" if facts.kind == "chat" else "choose another"
+            raise ConfigError(
+                f"{self.model!r} is {_with_article(facts.kind)} model, not an embedding model: "
+                f"{instead}",
+                param="model",
+            )
+        version = _VERSION.search(self.model)
+        if self.dimensions is None or not facts.takes("image") or version is None:
+            return
+        if int(version.group(1)) < _FIRST_WITH_DIMENSIONS or self.dimensions in _VISION_DIMENSIONS:
+            return
+        raise ConfigError(
+            f"{self.model!r} has no vectors of {self.dimensions} dimensions: give dimensions=1024 "
+            "or 2048",
+            param="dimensions",
         )
 
     def _check_instructible(self) -> None:
@@ -227,13 +255,45 @@ def _modality(parts: Sequence[Part], position: int) -> str:
     return " and ".join(sorted(kinds, key=list(_KINDS.values()).index))
 
 
-def _check(texts: Sequence[str], prefix: str) -> None:
-    room = MOST_BYTES - len(prefix.encode())
+def check_list(texts: object) -> None:
+    """Refuse what is no list of texts.
+
+    Raises:
+        ConfigError: It is one string, whose letters would be sent and paid for, or one object.
+    """
+    if isinstance(texts, str):
+        raise ConfigError("texts is one string: pass a list, or each letter would be a text")
+    if not hasattr(texts, "__len__"):
+        given = "None" if texts is None else _with_article(type(texts).__name__)
+        raise ConfigError(f"texts is {given}, not a list: pass a list of strings")
+
+
+def _check_texts(texts: Sequence[object], kind: str) -> None:
     for position, text in enumerate(texts):
         if not isinstance(text, str) or not text.strip():
-            raise ConfigError(
-                f"text {position} is blank or not a string, so it has no vector: leave it out"
-            )
+            alone = kind == "query" and len(texts) == 1
+            name = "the query" if alone else f"{kind} {position}"
+            raise ConfigError(f"{name} is {_why_unfit(text)}")
+
+
+def _why_unfit(given: object) -> str:
+    if isinstance(given, str):
+        return "blank, so it has no vector: leave it out"
+    if given is None:
+        return "None, not a string: leave it out"
+    kind = _with_article(type(given).__name__)
+    if hasattr(given, "page_content") or hasattr(given, "get_content"):
+        return f"{kind}, not a string: pass its text (page_content, or node.get_content())"
+    return f"{kind}, not a string: pass a text"
+
+
+def _with_article(noun: str) -> str:
+    return f"{'an' if noun[0] in 'aeiouAEIOU' else 'a'} {noun}"
+
+
+def _check_sizes(texts: Sequence[str], prefix: str) -> None:
+    room = MOST_BYTES - len(prefix.encode())
+    for position, text in enumerate(texts):
         # A character has at most 4 bytes, so that most texts need not be encoded to be measured.
         if len(text) * 4 > room and len(text.encode("utf-8", "surrogatepass")) > room:
             raise ConfigError(

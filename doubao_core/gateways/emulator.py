@@ -8,11 +8,11 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 
-from doubao_core.errors import ConfigError
+from doubao_core.errors import ConfigError, install_hint
 from doubao_core.gateways.ark import ARK
 
 _MISSING = (
-    'provider="emulator" needs the extra "emulator": pip install "doubao-integrations[emulator]", '
+    f'provider="emulator" needs the extra "emulator": {install_hint("emulator")}, '
     "or pass base_url= of one that runs"
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
+from doubao_core.errors import ConfigError
 from doubao_core.pacing.limit import RateLimit
 
 if TYPE_CHECKING:
@@ -21,6 +23,9 @@ LONGEST_PAUSE = 30.0
 RAMP = 10.0
 """Seconds after a pause in which the pace goes from half to whole."""
 _NOTICEABLE = 0.5
+_LONG = 5.0
+"""Seconds of waiting that are said aloud, or else they look like a hang."""
+_LOG = logging.getLogger("doubao_core.pacing")
 _lock = threading.Lock()
 _pacers: dict[tuple[int, RateLimit, str], Pacer] = {}
 
@@ -50,9 +55,9 @@ def _made(limit: RateLimit, name: str) -> Pacer:
         return Bucket(per_minute, store(limit.url, f"{name} {unit}"))
 
     return Pacer(
+        limit,
         bucket(limit.requests_per_minute, "requests"),
         bucket(limit.tokens_per_minute, "tokens"),
-        shared=limit.url is not None,
     )
 
 
@@ -63,10 +68,11 @@ class Pacer:
     once per request and not by all who wait.
     """
 
-    def __init__(self, requests: Bucket | None, tokens: Bucket | None, *, shared: bool) -> None:
+    def __init__(self, limit: RateLimit, requests: Bucket | None, tokens: Bucket | None) -> None:
+        self._limit = limit
         self._requests = requests
         self._tokens = tokens
-        self._shared = shared
+        self._shared = limit.url is not None
         self._turn = threading.Lock()
         self._turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = (
             WeakKeyDictionary()
@@ -82,22 +88,32 @@ class Pacer:
         return self._tokens is not None
 
     def wait(self, tokens: int = 0) -> None:
-        """Wait until a request of *tokens* tokens may go."""
+        """Wait until a request of *tokens* tokens may go; a long wait is logged once.
+
+        Raises:
+            ConfigError: It has more tokens than any minute may have.
+        """
+        self._check(tokens)
+        told = False
         with self._turn:
-            for bucket, weight in self._shares(tokens):
+            for bucket, weight, later in self._shares(tokens):
                 while (seconds := bucket.take(weight)) > 0:
                     self._noticed(bucket, weight, seconds)
+                    told = told or self._told(bucket, seconds + later)
                     time.sleep(seconds)
 
     async def await_(self, tokens: int = 0) -> None:
-        """Wait until a request of *tokens* tokens may go, without blocking the event loop."""
+        """Wait until a request of *tokens* tokens may go; see :meth:`wait`."""
         import asyncio
 
+        self._check(tokens)
+        told = False
         loop = asyncio.get_running_loop()
         async with self._turns.setdefault(loop, asyncio.Lock()):
-            for bucket, weight in self._shares(tokens):
+            for bucket, weight, later in self._shares(tokens):
                 while (seconds := await self._taken(bucket, weight)) > 0:
                     self._noticed(bucket, weight, seconds)
+                    told = told or self._told(bucket, seconds + later)
                     await asyncio.sleep(seconds)
 
     def refused(self, retry_after: float | None = None) -> None:
@@ -149,14 +165,23 @@ class Pacer:
             return await asyncio.to_thread(bucket.take, weight)
         return bucket.take(weight)
 
-    def _shares(self, tokens: int) -> Iterator[tuple[Bucket, int]]:
+    def _check(self, tokens: int) -> None:
+        most = self._limit.tokens_per_minute
+        if most is not None and tokens > most:
+            raise ConfigError(
+                f"this request has about {tokens} tokens, more than tokens_per_minute={most} "
+                "allows in any minute: raise the limit or split it"
+            )
+
+    def _shares(self, tokens: int) -> Iterator[tuple[Bucket, int, float]]:
+        """Give what to take of which bucket, and the seconds that the rest takes at least."""
         if (requests := self._requests) is not None:
-            yield requests, min(1 + self._surcharge(), requests.burst)
+            yield requests, min(1 + self._surcharge(), requests.burst), 0.0
         if (bucket := self._tokens) is not None:
             while tokens > 0:
                 share = min(tokens, bucket.burst)
-                yield bucket, share
                 tokens -= share
+                yield bucket, share, tokens * bucket.unit
 
     def _surcharge(self) -> int:
         """Let a request count for two: every one right after a pause, then fewer and fewer."""
@@ -168,6 +193,14 @@ class Pacer:
             return 0
         self._owed -= 1
         return 1
+
+    def _told(self, bucket: Bucket, seconds: float) -> bool:
+        """Log that a request waits *seconds*, if that is long."""
+        if seconds <= _LONG:
+            return False
+        name = "requests_per_minute" if bucket is self._requests else "tokens_per_minute"
+        _LOG.warning("waiting %.0f s for %s=%s", seconds, name, getattr(self._limit, name))
+        return True
 
     def _noticed(self, bucket: Bucket, weight: int, seconds: float) -> None:
         """Ramp up after a pause that another process was the reason of, too."""

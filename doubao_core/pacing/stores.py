@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import zlib
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
@@ -19,7 +20,7 @@ from pyrate_limiter import (
 )
 from pyrate_limiter.abstracts.algorithm import State
 
-from doubao_core.errors import ConfigError
+from doubao_core.errors import ConfigError, install_hint
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -44,7 +45,7 @@ def store(url: str | None, name: str) -> StateStore:
     except ImportError as error:
         raise ConfigError(
             f"a rate limit at a {urlsplit(url).scheme} address needs the package {error.name!r}: "
-            "pip install 'doubao-integrations[limits]'"
+            f"{install_hint('limits')}"
         ) from error
 
 
@@ -162,7 +163,10 @@ def _engine(url: str) -> Engine:
     def _configure(connection: Any, _: Any) -> None:
         # sqlite3's own transactions begin too late to be atomic; the next listener begins them.
         connection.isolation_level = None
-        connection.execute("PRAGMA journal_mode=WAL")
+        # Of processes that switch a new file at once some are refused, whatever the timeout; the
+        # file is switched then by another, and all of them go on.
+        with suppress(sqlite3.OperationalError):
+            connection.execute("PRAGMA journal_mode=WAL")
         # A count that is lost in a power cut is no loss.
         connection.execute("PRAGMA synchronous=OFF")
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from doubao_core import AuthenticationError, ConnectionFailed, DoubaoError
 from doubao_core.gateways import gateway
+from quickstart_parts import INSTALL
 
 
 class QuickstartError(Exception):
@@ -31,7 +32,7 @@ def sentence(error: BaseException) -> str:
     if isinstance(cause, ConnectionFailed):
         return f"the service cannot be reached, check the network: {cause}"
     if isinstance(cause, ModuleNotFoundError):
-        return f'{cause}; install it with: pip install "doubao-integrations[all]"'
+        return f"{cause}; {INSTALL}"
     if isinstance(cause, (*EXPECTED, ImportError)):
         return str(cause)
     return f"this was not foreseen, please report it: {type(error).__name__}: {error}"

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from doubao_core import ConfigError
 from doubao_core.gateways import gateway
 
 _ARK_MODELS = {
@@ -66,16 +67,21 @@ class Service:
 
 
 def choose() -> Service:
-    """Take the provider of ``DOUBAO_PROVIDER`` if there is a key for it, else the emulator.
+    """Take the provider of ``DOUBAO_PROVIDER``; if unset, Ark with a key, else the emulator.
 
     ``DOUBAO_CHAT_MODEL``, ``DOUBAO_EMBEDDING_MODEL``, ``DOUBAO_IMAGE_MODEL`` and
     ``DOUBAO_VIDEO_MODEL`` replace the models.
 
     Raises:
-        ConfigError: There is no such provider.
+        ConfigError: There is no such provider, or no key for the one that was asked for.
     """
-    wanted = gateway(os.environ.get("DOUBAO_PROVIDER") or "ark")
+    named = os.environ.get("DOUBAO_PROVIDER")
+    wanted = gateway(named or "ark")
     has_key = not wanted.key_env or any(map(os.environ.get, wanted.key_env))
+    if named and not has_key:
+        raise ConfigError(
+            f"DOUBAO_PROVIDER is {named}, but there is no key: set {' or '.join(wanted.key_env)}"
+        )
     chosen = wanted if has_key else gateway("emulator")
     defaults = _MODELS.get(chosen.name, _ARK_MODELS)
     models = {

@@ -150,3 +150,30 @@ def test_limits_pickle_and_passwords_do_not(embedder, tmp_path):
     assert "secret" not in repr(model)
     with pytest.raises(TypeError, match="DOUBAO_RATE_LIMIT_URL"):
         pickle.dumps(model)
+
+
+@pytest.mark.parametrize("kind", [ChatDoubao, Doubao])
+def test_a_request_that_no_minute_has_room_for_is_refused_and_waits_for_nothing(kind, emulator):
+    options = {"api_key": "key", "base_url": emulator.base_url, "tokens_per_minute": 5}
+    model = kind(model=CHAT, **options)
+    ask, aask = (
+        (model.invoke, model.ainvoke) if kind is ChatDoubao else (model.complete, model.acomplete)
+    )
+    with pytest.raises(ConfigError, match="more than tokens_per_minute=5"):
+        ask("hi " * 100)
+    with pytest.raises(ConfigError, match="more than tokens_per_minute=5"):
+        asyncio.run(aask("hi " * 100))
+    assert not emulator.requests
+
+
+@pytest.mark.parametrize("kind", [ChatDoubao, Doubao])
+def test_thinking_as_a_truth_value_is_refused_at_call_time(kind, emulator):
+    model = kind(model=CHAT, api_key="key", base_url=emulator.base_url)
+    ask, aask = (
+        (model.invoke, model.ainvoke) if kind is ChatDoubao else (model.complete, model.acomplete)
+    )
+    with pytest.raises(ConfigError, match='say "enabled" or "disabled"'):
+        ask("hi", thinking=False)
+    with pytest.raises(ConfigError, match='say "enabled" or "disabled"'):
+        asyncio.run(aask("hi", thinking=True))
+    assert not emulator.requests

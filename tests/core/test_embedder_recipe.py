@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from doubao_core import ConfigError, Malformed
@@ -81,10 +83,81 @@ def test_no_texts_are_no_requests_even_for_an_unknown_model():
 
 
 @pytest.mark.parametrize("model", [VISION, TEXT])
-@pytest.mark.parametrize("blank", ["", " \n\t", None])
+@pytest.mark.parametrize("blank", ["", " \n\t"])
 def test_a_blank_text_is_refused_by_position(model, blank):
     with pytest.raises(ConfigError, match="text 2 is blank"):
         Recipe(model=model).documents(["a", "b", blank, "d"])
+
+
+class Document:
+    """What has a text, as LangChain's documents do."""
+
+    page_content = "tea"
+
+
+@pytest.mark.parametrize("model", [VISION, TEXT])
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        (None, "None, not a string: leave it out"),
+        (["tea"], "a list, not a string: pass a text"),
+        (7, "an int, not a string: pass a text"),
+        (Document(), "a Document, not a string: pass its text (page_content, or node.get_con"),
+    ],
+)
+def test_what_is_no_string_is_named_by_its_type(model, given, why):
+    with pytest.raises(ConfigError, match=re.escape(f"text 1 is {why}")):
+        Recipe(model=model).documents(["a", given])
+    with pytest.raises(ConfigError, match=re.escape(f"the query is {why}")):
+        Recipe(model=model).queries([given])
+
+
+def test_a_blank_query_is_said_to_be_one():
+    with pytest.raises(ConfigError, match=r"^the query is blank"):
+        Recipe(model=VISION).queries([" "])
+    with pytest.raises(ConfigError, match=r"^query 1 is blank"):
+        Recipe(model=VISION).queries(["tea", ""])
+
+
+@pytest.mark.parametrize(("given", "name"), [(None, "None"), (Document(), "a Document")])
+def test_one_object_is_no_list_of_texts(given, name):
+    with pytest.raises(ConfigError, match=f"texts is {name}, not a list"):
+        Recipe(model=VISION).documents(given)
+
+
+@pytest.mark.parametrize(
+    ("model", "why"),
+    [
+        ("doubao-seed-2-1-pro-260915", "a chat model, not an embedding model: use ChatDoubao"),
+        ("doubao-seedream-5-0-pro-260628", "an image model, not an embedding model"),
+    ],
+)
+def test_a_model_of_another_kind_is_refused(model, why):
+    recipe = Recipe(model=model)
+    for plan in (recipe.documents, recipe.queries):
+        with pytest.raises(ConfigError, match=why) as caught:
+            plan(["tea"])
+        assert caught.value.param == "model"
+    with pytest.raises(ConfigError, match=why):
+        recipe.inputs([[picture()]])
+
+
+@pytest.mark.parametrize("model", [VISION, "skylark-embedding-vision-250615"])
+def test_a_vision_model_has_vectors_of_two_lengths(model):
+    with pytest.raises(ConfigError, match="give dimensions=1024 or 2048") as caught:
+        Recipe(model=model, dimensions=512).queries(["tea"])
+    assert caught.value.param == "dimensions"
+    with pytest.raises(ConfigError, match="512 dimensions"):
+        Recipe(model=model, dimensions=512).inputs([[picture()]])
+    for dimensions in (1024, 2048):
+        assert Recipe(model=model, dimensions=dimensions).queries(["tea"])
+
+
+@pytest.mark.parametrize(
+    "model", [TEXT, "doubao-embedding-vision-241215", "doubao-embedding-vision-990101"]
+)
+def test_lengths_that_nobody_documents_are_left_to_the_service(model):
+    assert Recipe(model=model, dimensions=512).documents(["tea"])
 
 
 def test_one_string_is_no_list_of_texts():

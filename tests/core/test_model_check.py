@@ -66,6 +66,11 @@ REFUSED = [
     (SEED_2_0, {"service_tier": "flex"}, "service_tier", "choose another tier"),
     (PRO, {"max_tokens": 262_145}, "max_tokens", "262144 tokens at most"),
     (PLAIN, {"max_tokens": 12_289}, "max_tokens", "12288 tokens at most"),
+    (PLAIN, {"max_tokens": 0}, "max_tokens", "give at least 1"),
+    (PRO, {"max_tokens": -1}, "max_tokens", "give at least 1"),
+    (PRO, {"max_completion_tokens": 0}, "max_completion_tokens", "give at least 1"),
+    (PRO, {"thinking": False}, "thinking", 'say "enabled" or "disabled"'),
+    (CHARACTER, {"thinking": True}, "thinking", 'say "enabled" or "disabled"'),
     (PRO, {"max_tokens": 5, "max_completion_tokens": 9}, "max_tokens", "give one of them"),
     (PRO, {"temperature": 2.1}, "temperature", "give 0 to 2"),
     (PRO, {"temperature": -0.1}, "temperature", "give 0 to 2"),
@@ -144,6 +149,21 @@ def test_a_parameter_that_the_model_refuses_is_an_error_before_sending(
     assert caught.value.param == param
     assert caught.value.message.startswith(f"{model}: {param} ")
     assert advice in caught.value.message
+    assert not emulator.requests
+
+
+@pytest.mark.parametrize(
+    ("model", "why"),
+    [
+        ("doubao-embedding-vision-251215", "is an embedding model, not a chat model; use Doubao"),
+        ("doubao-seedream-5-0-pro-260628", "is an image model, not a chat model; use Doubao"),
+        ("doubao-seedance-2-0-260128", "is a video model, not a chat model; use Doubao"),
+    ],
+)
+def test_a_model_of_another_kind_is_an_error_before_sending(ask, emulator, model, why):
+    with pytest.raises(ConfigError, match=f"^{model}: model {why}") as caught:
+        ask(model=model)
+    assert caught.value.param == "model"
     assert not emulator.requests
 
 

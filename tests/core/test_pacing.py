@@ -6,16 +6,23 @@ Nothing here depends on how fast the machine is: a pacer may always be later tha
 from __future__ import annotations
 
 import asyncio
+import logging
 import multiprocessing
 import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 
-from doubao_core import ConfigError
+from doubao_core import ConfigError, InvalidRequest
 from doubao_core.pacing import RateLimit, pacer
+
+CHAT = {
+    "model": "doubao-seed-2-1-pro-260915",
+    "messages": [{"role": "user", "content": "hi " * 100}],
+}
 
 FAST = 6000.0
 """Requests per minute: a hundred per second, so a hundred at once and then one each 10 ms."""
@@ -214,3 +221,90 @@ def test_a_place_that_cannot_be_reached_is_named_without_its_password(scheme):
         pacer(wanted, "x").wait()
     assert "127.0.0.1" in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["chat", "stream_chat"])
+def test_a_request_of_more_tokens_than_a_minute_may_have_is_refused(make_client, emulator, name):
+    client = make_client(
+        rate_limit=RateLimit(tokens_per_minute=5, url=None), base_url=emulator.base_url
+    )
+    with pytest.raises(ConfigError, match=r"has about \d+ tokens, more than tokens_per_minute=5 "):
+        # A stream sends when it is read.
+        list(getattr(client, name)(**CHAT))
+    assert not emulator.requests
+
+
+def test_a_picture_counts_as_one_and_not_by_its_letters(make_client, emulator):
+    limit = RateLimit(tokens_per_minute=60_000, url=None)
+    client = make_client(rate_limit=limit, base_url=emulator.base_url)
+    with suppress(InvalidRequest):
+        client.create_images(
+            model="doubao-seedream-5-0-pro-260628",
+            prompt="tea",
+            image="data:image/png;base64," + "A" * 1_000_000,
+        )
+    assert len(emulator.requests) == 1
+
+
+class Slept(Exception):
+    """Raised instead of the fourth sleep."""
+
+
+@pytest.fixture
+def sleeps(monkeypatch):
+    """Sleep three times in no time, then stop; both drivers."""
+    slept = []
+    here, real, areal = threading.get_ident(), time.sleep, asyncio.sleep
+
+    def is_elsewhere():
+        # The emulator's loop runs in this process, too.
+        return threading.get_ident() != here
+
+    def sleep(seconds):
+        if is_elsewhere():
+            return real(seconds)
+        slept.append(seconds)
+        if len(slept) > 3:
+            raise Slept
+        return None
+
+    async def asleep(seconds, result=None):
+        return await areal(seconds, result) if is_elsewhere() else sleep(seconds)
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    monkeypatch.setattr(asyncio, "sleep", asleep)
+    return slept
+
+
+@pytest.fixture(params=["sync", "async"])
+def wait(request):
+    """Wait for a pacer, either way."""
+
+    def wait(paced, tokens=0):
+        if request.param == "sync":
+            paced.wait(tokens)
+        else:
+            asyncio.run(paced.await_(tokens))
+
+    return wait
+
+
+@pytest.mark.parametrize(
+    ("limits", "tokens", "said"),
+    [
+        # One goes at once, the next after 60 s / (5 * 97 %).
+        ({"requests_per_minute": 5}, 1, "waiting 12 s for requests_per_minute=5"),
+        # Ten of a burst are gone; a second's worth at a time, no single sleep is long.
+        ({"tokens_per_minute": 600}, 500, "waiting 52 s for tokens_per_minute=600"),
+        ({"requests_per_minute": 20}, 1, None),
+        ({"tokens_per_minute": 600}, 20, None),
+    ],
+)
+def test_a_long_wait_is_said_once(request, caplog, sleeps, wait, limits, tokens, said):
+    paced = pacer(RateLimit(url=None, **limits), request.node.name)
+    wait(paced, 10)
+    with pytest.raises(Slept):
+        wait(paced, tokens)
+    assert len(sleeps) == 4
+    expected = [] if said is None else [("doubao_core.pacing", logging.WARNING, said)]
+    assert caplog.record_tuples == expected

@@ -19,6 +19,11 @@ CHAT = {"model": "doubao-seed-2-1-pro-260915", "messages": [{"role": "user", "co
         ("max_token", "did you mean 'max_tokens'"),
         ("timeout", "when you make the client"),
         ("api_key", "when you make the client"),
+        ("reasoning", "did you mean 'reasoning_effort' or 'thinking'"),
+        ("max_output_tokens", "did you mean 'max_tokens' or 'max_completion_tokens'"),
+        ("stop_sequences", "did you mean 'stop'"),
+        ("openai_api_key", "give api_key when you make the client"),
+        ("api_base", "give base_url when you make the client"),
     ],
 )
 def test_a_misplaced_or_misspelt_option_is_never_sent(client, emulator, option, advice):

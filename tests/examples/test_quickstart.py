@@ -314,6 +314,7 @@ def test_bad_documents_are_one_sentence(quickstart, tmp_path, kind, said):
         (["--framework", "other"], {}, 2, "invalid choice: 'other'"),
         (["--question", " "], {}, 2, "--question is empty"),
         ([], {"DOUBAO_PROVIDER": "other"}, 1, "unknown provider 'other'"),
+        ([], {"DOUBAO_PROVIDER": "ark"}, 1, "there is no key: set ARK_API_KEY"),
     ],
 )
 def test_bad_arguments_are_one_sentence(quickstart, arguments, environment, code, said):

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from doubao_core import ConfigError
+
 DOCS = Path(__file__).parents[2] / "examples" / "docs"
 
 
@@ -110,7 +112,7 @@ def test_an_unforeseen_failure_is_named_and_does_not_stop_the_other_framework(pa
         ({}, "emulator"),
         ({"ARK_API_KEY": "k"}, "ark"),
         ({"DOUBAO_PROVIDER": "byteplus", "ARK_API_KEY": "k"}, "byteplus"),
-        ({"DOUBAO_PROVIDER": "byteplus"}, "emulator"),
+        ({"DOUBAO_PROVIDER": ""}, "emulator"),
         ({"BYTEPLUS_API_KEY": "k"}, "emulator"),
         ({"DOUBAO_PROVIDER": "emulator", "ARK_API_KEY": "k"}, "emulator"),
     ],
@@ -122,3 +124,15 @@ def test_the_service_is_the_one_that_there_is_a_key_for(parts, monkeypatch, envi
         monkeypatch.setenv(name, value)
 
     assert parts("service").choose().provider == provider
+
+
+@pytest.mark.parametrize(
+    ("provider", "variables"),
+    [("ark", "ARK_API_KEY"), ("byteplus", "BYTEPLUS_API_KEY or ARK_API_KEY")],
+)
+def test_a_provider_that_was_asked_for_is_not_replaced(parts, monkeypatch, provider, variables):
+    for name in ("ARK_API_KEY", "BYTEPLUS_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("DOUBAO_PROVIDER", provider)
+    with pytest.raises(ConfigError, match=f"set {variables}$"):
+        parts("service").choose()

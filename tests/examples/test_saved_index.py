@@ -60,6 +60,42 @@ def test_another_process_loads_both_indexes_and_embeds_the_question_only(run, em
 def test_an_index_that_is_not_there_is_told_in_a_sentence(run):
     asked = run("ask", "nowhere", QUESTION)
     assert asked.returncode == 1
-    assert asked.stderr.startswith("saved_index: ")
-    assert "nowhere" in asked.stderr
-    assert "Traceback" not in asked.stderr
+    assert asked.stderr == "saved_index: no index in 'nowhere': make one with: build nowhere\n"
+
+
+def test_documents_that_are_not_there_are_told_in_a_sentence(run):
+    built = run("build", "index", "--docs", "nothing")
+    assert built.returncode == 1
+    assert built.stderr == "saved_index: there is no folder 'nothing': give one with --docs\n"
+
+
+def test_without_a_command_the_usage_is_told(run):
+    ended = run()
+    assert ended.returncode == 2
+    assert "usage: saved_index.py" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("script", "package"),
+    [
+        ("saved_index", "langchain_text_splitters"),
+        ("hybrid_search", "langchain_qdrant"),
+        ("embed_at_scale", "pyarrow"),
+        ("quickstart", "pypdf"),
+    ],
+)
+def test_a_package_that_an_example_misses_is_named_with_what_to_install(script, package):
+    path = SCRIPT.with_name(f"{script}.py")
+    code = (
+        f"import runpy, sys; sys.modules[{package!r}] = None; sys.path[0] = {str(path.parent)!r}; "
+        f"runpy.run_path({str(path)!r}, run_name='__main__')"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=50, check=False
+    )
+    assert ended.returncode == 1
+    assert ended.stderr.count("\n") == 1
+    assert ended.stderr.startswith(f"{script}: ")
+    assert package in ended.stderr
+    assert 'pip install ".[all]" in the folder of doubao-integrations' in ended.stderr

@@ -309,3 +309,21 @@ def test_arguments_stay_unescaped(emulator: Emulator, chat: Callable[..., ChatDo
     )
     (call,) = emulator.requests[-1].body["messages"][1]["tool_calls"]
     assert call["function"]["arguments"] == '{"city":"北京"}'
+
+
+@pytest.mark.parametrize(
+    ("offered", "name"),
+    [
+        (tool("天气")(get_weather), "天气"),
+        (lambda city: city, "<lambda>"),
+        ({"name": "x" * 65, "description": "", "parameters": {"type": "object"}}, "x" * 65),
+        ({"type": "function", "function": {"name": "a.b", "parameters": {}}}, "a.b"),
+    ],
+    ids=["Chinese", "lambda", "long", "dotted"],
+)
+def test_a_tool_name_that_the_service_refuses_is_an_error_that_names_it(
+    chat: Callable[..., ChatDoubao], offered: Any, name: str
+) -> None:
+    with pytest.raises(ValueError, match="A-Z, a-z, digits") as caught:
+        chat().bind_tools([offered])
+    assert repr(name) in str(caught.value)

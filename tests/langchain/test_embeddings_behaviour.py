@@ -72,6 +72,27 @@ def test_a_blank_text_is_refused_before_anything_is_sent(make, call, emulator, m
     assert emulator.requests == []
 
 
+def test_what_is_no_text_is_named(make, call, emulator):
+    with pytest.raises(ConfigError, match=r"text 1 is a Document, not a string: .*page_content"):
+        call(make(), "embed_documents", ["tea", Document(page_content="rice")])
+    with pytest.raises(ConfigError, match=r"^the query is blank"):
+        call(make(), "embed_query", " ")
+    assert emulator.requests == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"model": "doubao-seed-2-1-pro-260915"}, "a chat model, not an embedding model"),
+        ({"dimensions": 512}, "give dimensions=1024 or 2048"),
+    ],
+)
+def test_what_no_model_gives_is_refused_before_anything_is_sent(make, call, emulator, fields, why):
+    with pytest.raises(ConfigError, match=why):
+        call(make(**fields), "embed_query", "tea")
+    assert emulator.requests == []
+
+
 def test_documents_of_a_vision_model_are_one_request_each(make, call, emulator):
     texts = [f"line one\nline {number} " for number in range(5)]
     vectors = call(make(dimensions=1024), "embed_documents", texts)

@@ -68,7 +68,7 @@ def test_without_its_package_the_module_says_what_to_install(monkeypatch, packag
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.delitem(sys.modules, "langchain_doubao.qdrant")
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(ImportError, match="pip install langchain-qdrant"):
+    with pytest.raises(ImportError, match=r'pip install "\.\[qdrant\]"'):
         importlib.import_module("langchain_doubao.qdrant")
 
 

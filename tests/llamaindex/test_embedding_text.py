@@ -91,6 +91,34 @@ def test_a_blank_text_is_refused_before_anything_is_sent(make, call, emulator, m
     assert emulator.requests == []
 
 
+@pytest.mark.parametrize("kind", [DoubaoEmbedding, DoubaoSparseEmbedding])
+def test_one_string_is_no_batch_of_letters(make, call, emulator, kind):
+    with pytest.raises(ConfigError, match="texts is one string: pass a list"):
+        call(make(kind), "get_text_embedding_batch", "greentea")
+    assert emulator.requests == []
+
+
+def test_what_is_no_text_is_named(make, call, emulator):
+    with pytest.raises(ConfigError, match=r"text 1 is a TextNode, not a string: .*get_content"):
+        call(make(), "get_text_embedding_batch", ["tea", TextNode(text="rice")])
+    with pytest.raises(ConfigError, match=r"^the query is blank"):
+        call(make(), "get_query_embedding", "")
+    assert emulator.requests == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"model_name": "doubao-seed-2-1-pro-260915"}, "a chat model, not an embedding model"),
+        ({"dimensions": 512}, "give dimensions=1024 or 2048"),
+    ],
+)
+def test_what_no_model_gives_is_refused_before_anything_is_sent(make, call, emulator, fields, why):
+    with pytest.raises(ConfigError, match=why):
+        call(make(**fields), "get_text_embedding", "tea")
+    assert emulator.requests == []
+
+
 @pytest.mark.parametrize("model", [VISION, TEXT])
 def test_a_batch_gives_each_text_the_vector_it_gets_alone(make, call, model):
     texts = [f"chapter {number}\n" for number in range(30)]

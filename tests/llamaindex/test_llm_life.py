@@ -122,6 +122,26 @@ def test_no_text_of_the_object_shows_the_key(make_llm, emulator, key):
     assert HEADER not in shown
 
 
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("temprature", "temperature"),
+        ("openai_api_key", "api_key"),
+        ("api_base", "base_url"),
+        ("model_kwargs", "additional_kwargs"),
+    ],
+)
+def test_a_misspelt_argument_is_refused_with_the_right_name(name, other):
+    with pytest.raises(ValidationError, match=f"no argument '{name}': did you mean '{other}'") as e:
+        Doubao(model="m", **{name: KEY})
+    assert KEY not in str(e.value)
+
+
+def test_an_argument_like_no_other_is_refused():
+    with pytest.raises(ValidationError, match="color"):
+        Doubao(model="m", color=1)
+
+
 def test_a_misspelt_argument_is_refused_without_showing_it():
     with pytest.raises(ValidationError, match="apikey") as caught:
         Doubao(model="m", apikey=KEY)
@@ -279,7 +299,7 @@ def test_without_llamaindex_the_import_names_the_extra():
     last = done.stderr.strip().splitlines()[-1]
     assert last == (
         "ImportError: llamaindex_doubao needs LlamaIndex: "
-        'pip install "doubao-integrations[llamaindex]"'
+        'pip install ".[llamaindex]" in the folder of doubao-integrations'
     )
 
 

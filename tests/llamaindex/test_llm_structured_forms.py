@@ -275,3 +275,11 @@ async def test_of_a_long_answer_not_every_piece_is_read_anew(emulator, make_llm,
     # Each of the first pieces; later about one more in a hundred.
     assert 100 < len(objects) < 700
     assert len(objects[-1].lines) == 4_000
+
+
+@pytest.mark.parametrize("mode", ["default", "openai"])
+async def test_a_list_type_is_refused_with_what_to_use(emulator, make_llm, predict, mode):
+    llm = make_llm(pydantic_program_mode=mode)
+    with pytest.raises(ConfigError, match=r"^list\[Tea\] is no class .*RootModel\[list\[Tea\]\]"):
+        await predict(llm, list[Tea])
+    assert not emulator.requests

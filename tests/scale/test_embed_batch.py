@@ -188,7 +188,7 @@ def test_kept_rows_send_equal_texts_once(embed, emulator):
 
 def test_settings_that_every_text_is_refused_for_are_an_error_and_not_a_batch_of_nothing(embed):
     with pytest.raises(InvalidRequest):
-        embed({"text": ["a", "b", "c"]}, failed_rows="keep", dimensions=7)
+        embed({"text": ["a", "b", "c"]}, failed_rows="keep", model=TEXT, dimensions=7)
 
 
 def test_what_no_text_is_the_reason_of_is_raised_although_rows_are_kept(embed, emulator):
