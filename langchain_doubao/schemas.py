@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import re
 from collections.abc import Mapping
 from typing import Any, TypeAlias, get_origin
@@ -94,7 +95,7 @@ def check_kind(schema: Any) -> None:
     """
     origin = get_origin(schema)
     alone = origin is not None and not is_typeddict(origin)
-    if alone or (isinstance(schema, type) and schema.__module__ == "builtins"):
+    if alone or (isinstance(schema, type) and vars(builtins).get(schema.__name__) is schema):
         raise ValueError(naming.instead_of(schema))
 
 

@@ -100,7 +100,8 @@ def test_actors_keep_a_rate_limit_together(run_on_two_actors, emulator, tmp_path
         )
     assert sorted(row["id"] for row in rows) == list(range(200))
     assert len({row["pid"] for row in rows}) == 2
-    assert sum(limit.refused.values()) < 2
+    # Of two hundred; without the shared limit it is dozens.
+    assert sum(limit.refused.values()) <= 6
     # At 50 a second, of which a second's worth may go at once.
     arrivals = [arrival.time for arrival in limit.arrivals]
     assert max(arrivals) - min(arrivals) >= 2.5

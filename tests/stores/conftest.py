@@ -86,7 +86,9 @@ def postgres() -> Iterator[Path]:
     It listens nowhere else, and is stopped and forgotten with the session. The folder is not
     pytest's: that one is closed to other users, and its name may be too long for a socket.
     """
-    folder = Path(tempfile.mkdtemp(prefix="doubao-"))
+    # What root runs as another account must lie where that account may go.
+    where = "/tmp" if os.geteuid() == 0 else None
+    folder = Path(tempfile.mkdtemp(prefix="doubao-", dir=where))
     try:
         with _server(folder):
             yield folder
