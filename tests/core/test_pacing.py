@@ -8,12 +8,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-import subprocess
-import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 
 import pytest
 
@@ -94,47 +92,12 @@ def test_threads_keep_the_limit_together(url, request):
     assert gone[0] >= 0.25
 
 
-# Run by another interpreter, to which the modules of the tests are unknown.
-PROCESS = """
-import sys, time
-from doubao_core.pacing import RateLimit, pacer
-
-url, name, per_minute, count = sys.argv[1:]
-paced = pacer(RateLimit(requests_per_minute=float(per_minute), url=url), name)
-print("ready", flush=True)
-sys.stdin.readline()
-began = time.time()
-for _ in range(int(count)):
-    paced.wait()
-print(began, time.time())
-"""
-
-
-def seconds_of_three_processes(url, name, count):
-    """How long three processes take that begin together and share a limit."""
-    command = [sys.executable, "-c", PROCESS, url, name, str(FAST), str(count)]
-    with ExitStack() as running:
-        workers = [
-            running.enter_context(
-                subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-            )
-            for _ in range(3)
-        ]
-        for worker in workers:
-            assert worker.stdout.readline() == "ready\n"
-        for worker in workers:
-            worker.stdin.write("go\n")
-            worker.stdin.flush()
-        began, ended = zip(
-            *(map(float, worker.stdout.readline().split()) for worker in workers), strict=True
-        )
-    return max(ended) - min(began)
-
-
-def test_processes_that_name_the_same_url_keep_the_limit_together(tmp_path):
+def test_processes_that_name_the_same_url_keep_the_limit_together(
+    tmp_path, seconds_of_three_processes
+):
     """A hundred at once, the other fifty one each 10 ms; each alone would not wait at all."""
     url = f"sqlite:///{tmp_path}/limits.db"
-    assert seconds_of_three_processes(url, "shared", 50) >= 0.45
+    assert seconds_of_three_processes(limit(url), "shared", 50) >= 0.45
 
 
 def test_equal_limits_with_equal_names_are_one(url):

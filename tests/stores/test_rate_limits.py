@@ -6,9 +6,7 @@ import asyncio
 import shutil
 import socket
 import subprocess
-import sys
 import time
-from contextlib import ExitStack
 
 import pytest
 
@@ -51,46 +49,10 @@ def url(request):
     return f"postgresql://postgres@/postgres?host={folder}"
 
 
-# Run by another interpreter, to which the modules of the tests are unknown.
-PROCESS = """
-import sys, time
-from doubao_core.pacing import RateLimit, pacer
-
-url, name, per_minute, count = sys.argv[1:]
-paced = pacer(RateLimit(requests_per_minute=float(per_minute), url=url), name)
-print("ready", flush=True)
-sys.stdin.readline()
-began = time.time()
-for _ in range(int(count)):
-    paced.wait()
-print(began, time.time())
-"""
-
-
-def seconds_of_three_processes(url, name, count):
-    """How long three processes take that begin together and share a limit."""
-    command = [sys.executable, "-c", PROCESS, url, name, str(FAST), str(count)]
-    with ExitStack() as running:
-        workers = [
-            running.enter_context(
-                subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-            )
-            for _ in range(3)
-        ]
-        for worker in workers:
-            assert worker.stdout.readline() == "ready\n"
-        for worker in workers:
-            worker.stdin.write("go\n")
-            worker.stdin.flush()
-        began, ended = zip(
-            *(map(float, worker.stdout.readline().split()) for worker in workers), strict=True
-        )
-    return max(ended) - min(began)
-
-
-def test_processes_keep_a_limit_together(url, request):
+def test_processes_keep_a_limit_together(url, request, seconds_of_three_processes):
     """A hundred at once, the other fifty one each 10 ms; each alone would not wait at all."""
-    assert seconds_of_three_processes(url, request.node.name, 50) >= 0.45
+    limit = RateLimit(requests_per_minute=FAST, url=url)
+    assert seconds_of_three_processes(limit, request.node.name, 50) >= 0.45
 
 
 async def test_a_refusal_pauses_everybody_who_shares_it(url, request):
