@@ -118,13 +118,15 @@ def test_tokens_are_counted_however_many_one_request_has(url, request):
 
 def test_what_an_answer_says_corrects_the_estimate(url, request):
     paced = pacer(limit(url, tokens_per_minute=600_000), request.node.name)
-    paced.wait(10_000)
-    paced.correct(-10_000)
     started = time.monotonic()
-    paced.wait(9_500)
-    assert time.monotonic() - started < 0.8
-    paced.correct(9_500)
-    paced.wait(10)
+    for _ in range(9):
+        paced.wait(10_000)
+        paced.correct(-10_000)
+    # At 10,000 a second they would take eight seconds.
+    assert time.monotonic() - started < 6
+    paced.correct(10_000)
+    started = time.monotonic()
+    paced.wait(10_000)
     assert time.monotonic() - started >= 0.8
 
 
@@ -170,7 +172,8 @@ def test_refusals_of_requests_that_were_in_flight_together_are_one_reason(reques
         paced.refused()
     started = time.monotonic()
     paced.wait()
-    assert 0.9 <= time.monotonic() - started < 2
+    # Sixteen reasons would be a minute.
+    assert 0.9 <= time.monotonic() - started < 20
 
 
 @pytest.mark.parametrize("field", ["requests_per_minute", "tokens_per_minute"])

@@ -234,13 +234,13 @@ async def test_the_openai_sdk_waits_as_long_as_it_is_told(emulator, clock, monke
 
 def test_an_answer_takes_the_latency_but_a_refusal_does_not():
     with (
-        Emulator(latency=0.05, requests_per_minute=1) as emulator,
+        Emulator(latency=0.5, requests_per_minute=1) as emulator,
         httpx.Client(base_url=emulator.base_url, headers={"Authorization": "Bearer k"}) as client,
     ):
         body = {"model": MODEL, "input": "tea"}
         answer, refusal = (client.post("/embeddings", json=body) for _ in range(2))
     assert (answer.status_code, refusal.status_code) == (200, 429)
-    assert answer.elapsed.total_seconds() >= 0.05
+    assert answer.elapsed.total_seconds() >= 0.5
     assert refusal.elapsed.total_seconds() < answer.elapsed.total_seconds()
 
 
@@ -250,11 +250,11 @@ def test_latencies_of_concurrent_requests_do_not_add_up():
         async with httpx.AsyncClient(base_url=base_url, headers=headers) as client:
             body = {"model": MODEL, "input": "tea"}
             start = time.perf_counter()
-            await asyncio.gather(*(client.post("/embeddings", json=body) for _ in range(10)))
+            await asyncio.gather(*(client.post("/embeddings", json=body) for _ in range(60)))
             return time.perf_counter() - start
 
     with Emulator(latency=0.1) as emulator:
-        assert 0.1 <= asyncio.run(ask_all(emulator.base_url)) < 0.5
+        assert 0.1 <= asyncio.run(ask_all(emulator.base_url)) < 5
 
 
 def test_a_negative_latency_is_refused():

