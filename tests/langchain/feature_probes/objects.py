@@ -7,6 +7,7 @@ import pickle
 import socket
 from unittest import mock
 
+import tiktoken.registry
 from langchain_core import exceptions as chain
 from langchain_core.load import dumps
 from langchain_core.messages import HumanMessage
@@ -110,8 +111,10 @@ def chinese_token_count(side):
         raise OSError("no network")
 
     counted = []
-    no_cache = mock.patch.dict(os.environ, {"TIKTOKEN_CACHE_DIR": str(side.folder)})
-    with no_cache, mock.patch.object(socket, "getaddrinfo", no_network):
+    # LlamaIndex, used by another test in this process, brings a tokenizer of its own.
+    no_files = mock.patch.dict(os.environ, {"TIKTOKEN_CACHE_DIR": str(side.folder)})
+    none_loaded = mock.patch.dict(tiktoken.registry.ENCODINGS, clear=True)
+    with no_files, none_loaded, mock.patch.object(socket, "getaddrinfo", no_network):
         message = HumanMessage("月" * 1000)
         error = side.error(
             lambda: counted.append(side.model().get_num_tokens_from_messages([message]))
