@@ -155,6 +155,7 @@ def _ends_spoilt(got: Any, wrote: str) -> bool:
 
 @pytest.mark.parametrize("name", ANSWERS)
 async def test_an_answer_has_the_same_meaning(talk, name):
+    """Shows R000-42, R000-45."""
     deltas, reason, expected = ANSWERS[name]
     say(talk, deltas, reason)
     answer = await talk.ask()
@@ -211,6 +212,7 @@ ZEROS = {
     ids=["none", "no details", "no total", "nothing said", "zeros"],
 )
 async def test_tokens_are_those_of_the_service(talk, usage, expected):
+    """Shows R000-34."""
     say(talk, [{"content": "x"}], "stop", usage)
     assert (await talk.ask()).usage == expected
 
@@ -346,6 +348,7 @@ STREAMS: dict[str, tuple[list[Any], dict[str, Any]]] = {
 
 @pytest.mark.parametrize("name", STREAMS)
 async def test_a_stream_has_the_same_meaning(streamed, name):
+    """Shows R000-09."""
     events, expected = STREAMS[name]
     streamed.emulator.answer(events=[*events, event(None, usage=USAGE), "[DONE]"])
     answer = await streamed.ask()
@@ -356,6 +359,7 @@ async def test_a_stream_has_the_same_meaning(streamed, name):
 
 
 async def test_the_first_finish_reason_counts(streamed):
+    """Shows R000-11."""
     events = [event(calling(call(0, "{}", **TIME)), "tool_calls"), event({}, "stop")]
     streamed.emulator.answer(events=[*events, "[DONE]"])
     assert (await streamed.ask()).finish_reason == "tool_calls"

@@ -89,6 +89,7 @@ FAILURES: dict[str, tuple[Any, type[errors.DoubaoError], int | None, str | None]
 
 @pytest.mark.parametrize("name", FAILURES)
 async def test_a_failure_is_the_same_error(talk, name):
+    """Shows R000-32."""
     cause, kind, status, code = FAILURES[name]
     settings, question, fault = {"api_key": KEY}, "Hi", nullcontext()
     if isinstance(cause, dict) and "error" in cause:

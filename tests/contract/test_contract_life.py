@@ -26,6 +26,7 @@ async def use(talks, model) -> list[str]:
 
 
 def test_one_object_serves_event_loops_one_after_another(talks):
+    """Shows R000-13."""
     model = talks[0].make()
     for _ in range(3):
         keys = asyncio.run(use(talks, model))
@@ -40,6 +41,7 @@ def test_one_object_serves_threads_with_loops_of_their_own(talks):
 
 
 async def test_one_object_serves_many_at_once(talk):
+    """Shows R000-14."""
     model = talk.make()
     answers = await asyncio.gather(*(talk.ask(f"Say {number}", model) for number in range(5)))
     assert len(answers) == 5

@@ -80,6 +80,7 @@ def say(talk: Any, message: Any, choice: Any, answer: Any) -> None:
 
 @pytest.mark.parametrize("name", ODD)
 async def test_an_answer_of_an_unknown_shape_is_malformed(talk, name):
+    """Shows R000-12."""
     message, choice, answer = ODD[name]
     say(talk, message, choice, answer)
     model = talk.make(max_retries=2, model="doubao-1-5-pro-32k-250115")

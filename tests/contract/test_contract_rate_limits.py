@@ -35,7 +35,10 @@ def embedder(request, emulator):
 
 
 def test_objects_with_the_same_limit_wait_for_each_other(embedder, request):
-    """The frameworks differ in nothing: 60 of one object and 60 of another are 120."""
+    """The frameworks differ in nothing: 60 of one object and 60 of another are 120.
+
+    Shows R000-31.
+    """
     limit = {"requests_per_minute": FAST, "rate_limit_url": None}
     _, one, _ = embedder(**limit, default_headers={"x-test": request.node.name})
     _, other, _ = embedder(**limit, timeout=30)

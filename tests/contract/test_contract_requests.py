@@ -110,6 +110,7 @@ CONVERSATIONS: dict[str, tuple[list[Any], list[dict[str, Any]]]] = {
 
 @pytest.mark.parametrize("name", CONVERSATIONS)
 async def test_a_conversation_is_the_same_on_the_wire(talk, name):
+    """Shows R000-01, R000-02."""
     turns, messages = CONVERSATIONS[name]
     await talk.ask(turns)
     assert talk.body() == {"model": talk.settings()["model"], "messages": messages}
@@ -295,6 +296,7 @@ OPTIONS: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
 
 @pytest.mark.parametrize("name", OPTIONS)
 async def test_options_are_the_same_on_the_wire(talk, name):
+    """Shows R000-03, R000-04, R000-05, R000-06, R000-07."""
     own, call, sent = OPTIONS[name]
     await talk.ask(model=talk.make(**own), **call)
     body = talk.body()
@@ -303,6 +305,7 @@ async def test_options_are_the_same_on_the_wire(talk, name):
 
 @pytest.mark.parametrize("stop", ["END", ["END", "STOP"]])
 async def test_stops_are_the_same_on_the_wire(talk, stop):
+    """Shows R000-08."""
     await talk.ask(model=talk.make(stop=stop, model="doubao-1-5-pro-32k-250115"))
     assert talk.body()["stop"] == stop
 
@@ -313,6 +316,7 @@ async def test_an_empty_list_of_stops_is_not_sent(talk):
 
 
 async def test_headers_and_key_are_the_same_on_the_wire(talk):
+    """Shows R000-21."""
     model = talk.make(api_key=lambda: "key-of-now", default_headers={"X-Team": "tea"})
     await talk.ask(model=model)
     headers = talk.emulator.requests[-1].headers

@@ -49,6 +49,7 @@ def say(talk, mode):
 
 
 async def test_the_same_answer_is_the_same_object(talk, mode, say):
+    """Shows R000-48."""
     say(ORDER.model_dump_json())
     found = await talk.fill(Order, PROMPT, mode)
     assert type(found) is Order

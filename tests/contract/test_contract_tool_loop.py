@@ -112,6 +112,7 @@ async def test_a_seal_that_was_changed_is_refused(talk):
 
 
 async def test_an_answer_is_remembered_with_its_reasoning(talk):
+    """Shows R000-33."""
     model = talk.make()
     talk.emulator.answer("Green.", reasoning="I think of tea.")
     first = await talk.ask("Tea?", model)

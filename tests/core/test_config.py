@@ -27,6 +27,7 @@ def test_ark_is_the_default(made):
 
 
 def test_an_argument_wins_over_the_environment_and_that_over_the_provider(made, monkeypatch):
+    """Shows R000-27."""
     assert made(provider="byteplus").base_url == "https://ark.ap-southeast.bytepluses.com/api/v3"
     monkeypatch.setenv("DOUBAO_PROVIDER", "byteplus-eu")
     assert made().base_url == "https://ark.eu-west.bytepluses.com/api/v3"
@@ -72,6 +73,7 @@ def test_the_emulator_needs_no_key(made):
 
 
 def test_the_environment_is_read_for_each_request(made, monkeypatch):
+    """Shows R000-22."""
     client = made()
     monkeypatch.setenv("ARK_API_KEY", "one")
     assert sent_key(client) == "one"
@@ -80,6 +82,7 @@ def test_the_environment_is_read_for_each_request(made, monkeypatch):
 
 
 def test_a_callable_is_asked_each_time(made):
+    """Shows R000-24, R004-45."""
     keys = iter(["one", SecretStr("two")])
     client = made(api_key=lambda: next(keys))
     assert [sent_key(client), sent_key(client)] == ["one", "two"]
@@ -87,6 +90,7 @@ def test_a_callable_is_asked_each_time(made):
 
 @pytest.mark.parametrize("source", ["plain", SecretStr("plain"), ApiKey("plain"), " plain\n"])
 def test_every_form_of_key_is_taken_without_the_blanks_around_it(made, source):
+    """Shows R000-26."""
     assert sent_key(made(api_key=source)) == "plain"
 
 

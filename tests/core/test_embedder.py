@@ -349,6 +349,8 @@ async def test_cancelling_the_call_stops_its_requests(emulator):
 
 
 async def test_vectors_of_one_answer_are_put_in_order_by_their_index(embedder):
+    """Shows R000-15."""
+
     def shuffled(request):
         data = [
             {"object": "embedding", "index": index, "embedding": [float(index), 0.0]}
@@ -363,6 +365,8 @@ async def test_vectors_of_one_answer_are_put_in_order_by_their_index(embedder):
 
 @pytest.mark.parametrize("indices", [(0,), (0, 1, 2), (0, 0), (0, 2)])
 async def test_too_few_too_many_or_double_vectors_are_refused(embedder, indices):
+    """Shows R000-16."""
+
     def wrong(request):
         data = [{"object": "embedding", "index": index, "embedding": [1.0]} for index in indices]
         return httpx.Response(200, json={"object": "list", "data": data, "model": TEXT})

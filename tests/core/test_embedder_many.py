@@ -76,6 +76,7 @@ STRICT = {
 
 
 def test_five_thousand_requests_of_threads_fit_into_a_small_pool(base_url):
+    """Shows R000-14."""
     recipe = Recipe(model=VISION)
     with httpx.Client(**STRICT) as http:
         client = Client(api_key="k", base_url=base_url, http_client=http)

@@ -150,6 +150,7 @@ def test_the_code_decides_even_without_a_status(code, kind):
 )
 @pytest.mark.parametrize("code", [None, "SomethingNew", "Something.New"])
 def test_the_status_decides_where_the_code_is_unknown(status, code, kind):
+    """Shows R000-29."""
     assert classify(status, code, "") is kind
 
 

@@ -92,6 +92,7 @@ def test_ark_offers_every_operation(operation):
 
 
 def test_byteplus_lacks_only_the_tokenizer():
+    """Shows R000-36."""
     assert ROUTES.keys() - gateway("byteplus").routes.keys() == {"tokenization.create"}
     assert gateway("byteplus-eu").routes == gateway("byteplus").routes
 

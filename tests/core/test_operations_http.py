@@ -154,6 +154,7 @@ def test_a_document_of_several_parts_has_one_vector(client, emulator):
 
 
 def test_pictures_are_made_and_downloaded(client, tmp_path):
+    """Shows R000-55."""
     result = client.create_images(model=SEEDREAM, prompt="a red cat", size="1K")
     (image,) = result.images
     assert (image.size, image.error) == ("1024x1024", None)
@@ -199,6 +200,7 @@ def test_a_picture_of_a_group_that_failed_does_not_end_the_others(client, emulat
 
 
 def test_a_film_is_made_watched_and_downloaded(client, tmp_path):
+    """Shows R000-55."""
     task = client.create_video(**FILM, **SMALL)
     assert task.status == "queued"
     *_, last = client.watch_video(task.id)

@@ -78,6 +78,7 @@ def test_query_values_cannot_add_pairs(settings):
 
 
 def test_a_base_url_may_end_with_a_slash(settings):
+    """Shows R000-28."""
     request, _ = build(CHAT, settings(base_url="http://127.0.0.1:1/api/v3/"))
     assert request.url == "http://127.0.0.1:1/api/v3/chat/completions"
 
@@ -112,6 +113,7 @@ def test_a_request_does_not_show_its_key_or_body(settings, key):
     ],
 )
 def test_bodies_are_utf8_json(value, encoded):
+    """Shows R002-19."""
     assert encode(value) == encoded.encode()
     assert json.loads(encode(value)) == value
 

@@ -180,6 +180,7 @@ def test_an_ambiguous_submit_says_what_was_sent_and_why():
 
 @pytest.mark.parametrize("attempt", range(6))
 def test_the_pause_doubles_up_to_eight_seconds_and_is_spread_by_a_quarter(attempt):
+    """Shows R000-30, R004-31."""
     error, many = ServerError("5xx", status=500), 10
     longest = min(0.5 * 2**attempt, 8.0)
     for chance, share in ((0.0, 1.0), (1.0, 0.75), (0.5, 0.875)):

@@ -46,6 +46,7 @@ def every_text(error):
 
 
 def test_no_log_line_has_the_key_even_at_debug_level(client, emulator, log, key, tmp_path):
+    """Shows R000-25, R004-44."""
     client.chat(**CHAT)
     list(client.stream_chat(**CHAT))
     client.upload_file(b"x", filename="a.txt")
@@ -90,6 +91,7 @@ CALLS = {
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 @pytest.mark.parametrize(("fault", "params"), FAULTS)
 def test_no_error_has_the_key(client, emulator, key, call, fault, params):
+    """Shows R000-25."""
     with emulator.fault(fault, **params), pytest.raises(DoubaoError) as caught:
         call(client)
     assert key not in every_text(caught.value)
@@ -119,6 +121,7 @@ def test_a_service_that_quotes_the_key_in_its_error_does_not_put_it_into_ours(
 
 
 def test_no_repr_of_a_used_client_has_the_key(client, key):
+    """Shows R000-25."""
     client.chat(**CHAT)
     native = client.native
     parts = [native, native._settings, native._transport, vars(native), native.chat]

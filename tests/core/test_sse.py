@@ -61,6 +61,7 @@ def test_payloads_of_an_event_stream(stream, payloads):
 
 @given(st.lists(st.tuples(LINES, NEWLINES), max_size=12), NEWLINES, st.lists(st.integers(0, 4000)))
 def test_where_the_bytes_are_cut_makes_no_difference(lines, blank, cuts):
+    """Shows R000-10."""
     data = "".join(line + end + (blank if n % 2 else "") for n, (line, end) in enumerate(lines))
     stream = data.encode()
     assert decode(pieces(stream, cuts)) == decode([stream])

@@ -28,7 +28,10 @@ def test_a_bad_end_is_shown_not_raised(pump, status):
 
 
 def test_a_task_that_goes_on_is_left_when_the_time_is_over(pump):
-    """Look-ups of one second each, every three seconds, in ten seconds: three of them."""
+    """Look-ups of one second each, every three seconds, in ten seconds: three of them.
+
+    Shows R004-26, R004-28.
+    """
     done = pump(watch(wait_timeout=10.0), *[task("running")] * 3)
     assert [each.status for each in done.shown] == ["running"] * 3
     assert sum(done.waits) + 3 * 1.0 <= 10.0

@@ -80,7 +80,10 @@ def kinds(state: dict[str, Any]) -> list[str]:
 async def test_an_agent_answers_with_tools(
     version: str | None, way: str, emulator: Emulator, chat: Callable[..., ChatDoubao]
 ) -> None:
-    """Nothing scripted: the emulator calls the tool and uses its result."""
+    """Nothing scripted: the emulator calls the tool and uses its result.
+
+    Shows R000-49.
+    """
     state = await ran(way, create_agent(chat(output_version=version), [get_weather]))
     assert kinds(state) == ["human", "ai", "tool", "ai"]
     assert "Sunny in Paris" in state["messages"][-1].text

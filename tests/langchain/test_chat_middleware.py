@@ -86,6 +86,7 @@ def test_retry_middleware_gives_up_at_once_where_it_cannot_help(
 def test_fallback_middleware_asks_the_next_model(
     emulator: Emulator, chat: Callable[..., ChatDoubao], ask: Ask
 ) -> None:
+    """Shows R000-38."""
     middle = ModelFallbackMiddleware(chat(model=SPARE))
     agent = create_agent(chat(), [], middleware=[middle])
     with emulator.fault("quota", times=1):
@@ -152,7 +153,10 @@ def test_a_summary_that_overflows_twice_is_an_error(
 def test_summarization_trusts_the_tokens_that_our_messages_report(
     provider: str, emulator: Emulator, chat: Callable[..., ChatDoubao], ask: Ask
 ) -> None:
-    """It does so because ``model_provider`` of the message is ``ls_provider`` of the model."""
+    """It does so because ``model_provider`` of the message is ``ls_provider`` of the model.
+
+    Shows R000-43.
+    """
     middle = SummarizationMiddleware(chat(), trigger=("tokens", 4000), keep=("messages", 1))
     emulator.answer("Hello!", usage={"prompt_tokens": 5000, "total_tokens": 5010})
     greeting = chat().invoke("Hello")

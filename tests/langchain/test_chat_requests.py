@@ -142,6 +142,7 @@ async def test_a_stream_argument_is_ours_to_set(
 
 
 def test_langsmith_sees_what_the_call_uses(chat: Callable[..., ChatDoubao]) -> None:
+    """Shows R000-53."""
     model = chat(model=MODEL, temperature=0.1, max_tokens=10, stop=["A"])
     assert model._get_ls_params() == {
         "ls_provider": "doubao",

@@ -126,6 +126,7 @@ def cached(embeddings: DoubaoEmbeddings, store: Any, **options: Any) -> Any:
 def test_with_langchains_cache_the_next_run_sends_only_the_rest(
     make, call, emulator, outage, classic
 ):
+    """Shows R000-33."""
     texts, store = [f"text {number}" for number in range(8)], InMemoryByteStore()
     failing = cached(make(api_key="sk-old", **outage(5)), store, batch_size=2)
     with pytest.raises(ModelAPIError):

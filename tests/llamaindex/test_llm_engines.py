@@ -73,6 +73,7 @@ async def say(engine: Any, method: str, text: str) -> str:
 @pytest.mark.parametrize("method", ["chat", "achat", "stream_chat", "astream_chat"])
 @pytest.mark.parametrize("kind", ENGINES)
 async def test_an_engine_answers_and_remembers(emulator, llm, sent, kind, method):
+    """Shows R000-49."""
     engine = ENGINES[kind](llm)
     emulator.answer("Before Qingming.", reasoning="hm")
     assert await say(engine, method, "When is Longjing picked?") == "Before Qingming."

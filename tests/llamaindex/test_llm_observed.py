@@ -99,6 +99,7 @@ async def use(llm: Doubao, method: str, argument: Any = None, **options: Any) ->
 
 @pytest.mark.parametrize("method", METHODS)
 async def test_each_call_is_seen_exactly_once(make_llm, recorded, spans, method):
+    """Shows R000-53."""
     payloads = _Payloads()
     llm = make_llm(callback_manager=CallbackManager([payloads]))
     await use(llm, method, temperature=0.5)

@@ -51,6 +51,7 @@ def langchain_store(langchain_embeddings):
 
 
 def test_langchain_ingestion_and_search_cost_one_request_a_text(langchain_store, sent, emulator):
+    """Shows R000-17."""
     store = langchain_store()
     assert sent() == sorted([PROBE, *TEXTS])
     emulator.reset()
@@ -159,6 +160,7 @@ def client():
 def test_llamaindex_ingestion_and_search_cost_one_request_a_text(
     llamaindex_embedding, client, sent, emulator
 ):
+    """Shows R000-17."""
     embedding = llamaindex_embedding(keep_sparse=True)
     store = llamaindex_store(embedding, client=client)
     context = StorageContext.from_defaults(vector_store=store)
