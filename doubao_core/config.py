@@ -22,6 +22,7 @@ from doubao_core.pacing import RateLimit
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
+_COPIED = re.compile(r"(?i)^bearer\s+")
 _CREDENTIAL = re.compile("(?i)auth|cookie|key|token|secret|session|signature")
 KeySource: TypeAlias = "str | SecretStr | Callable[[], str] | None"
 
@@ -88,8 +89,11 @@ class ApiKey:
 
 
 def _clean(key: str) -> str:
-    """Refuse what cannot be sent in a header; the text must not show the key."""
-    key = key.strip()
+    """Refuse what cannot be sent in a header; the text must not show the key.
+
+    Blanks around a key, and the ``Bearer`` of a copied header before it, are no part of it.
+    """
+    key = _COPIED.sub("", key.strip())
     if not key or not sendable(key):
         raise ConfigError("the API key is empty or has characters that a header cannot carry")
     return key

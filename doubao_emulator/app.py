@@ -17,6 +17,7 @@ from starlette.routing import Mount, Router
 
 from doubao_emulator import (
     chat,
+    dialects,
     embeddings,
     files,
     images,
@@ -41,8 +42,9 @@ from doubao_emulator.version import VERSION
 from doubao_emulator.wire import JSON, encode
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from starlette.routing import BaseRoute
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from doubao_emulator.clouds import Cloud
@@ -59,7 +61,11 @@ class Front:
     def __init__(self, world: World) -> None:
         self._world = world
         clouds = [Mount(cloud.prefix, app=_router(world, cloud)) for cloud in (BYTEPLUS, ARK)]
-        self._router = Router([*media.routes(world), *clouds], default=_no_route)
+        spoken = [
+            Mount(dialect.prefix, app=_closed(dialect.routes(world)))
+            for dialect in dialects.known().values()
+        ]
+        self._router = Router([*media.routes(world), *clouds, *spoken], default=_no_route)
         self._router.redirect_slashes = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -69,7 +75,7 @@ class Front:
         headers = {
             key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]
         }
-        envelope = Envelope(self._world, headers, send)
+        envelope = Envelope(self._world, headers, send, scope)
         try:
             await self._serve(scope, headers, receive, envelope)
         except ArkError as error:
@@ -92,7 +98,8 @@ class Front:
         self._record(scope, headers, raw, decoded)
         if not path.startswith(MEDIA_PREFIX):
             # Before anything else, so that a stranger learns nothing (ark.md 21.1).
-            key = _authorise(headers)
+            key = _authorise(headers, path)
+            envelope.greet(key)
             await self._admit(key, decoded)
         exchange = Exchange(request_id=envelope.request_id, path=path, raw=raw, decoded=decoded)
         scope["exchange"] = exchange
@@ -125,16 +132,26 @@ class Front:
 class Envelope:
     """Adds the headers every answer carries, and sends refusals (ark.md 1.4, 2.1)."""
 
-    def __init__(self, world: World, headers: Mapping[str, str], send: Send) -> None:
+    def __init__(self, world: World, headers: Mapping[str, str], send: Send, scope: Scope) -> None:
         self.request_id = world.ids.request()
         client_id = headers.get("x-client-request-id") or world.ids.client_request()
-        self._headers = [
-            (b"x-request-id", self.request_id.encode()),
-            (b"x-client-request-id", client_id.encode("latin-1")),
-            (b"x-doubao-emulator", VERSION.encode()),
-        ]
+        self._world = world
+        self._method, self._path = scope["method"], scope["path"]
+        self._dialect = dialects.of(self._path)
+        self._headers = [(b"x-doubao-emulator", VERSION.encode())]
+        if self._dialect is None:
+            self._headers += [
+                (b"x-request-id", self.request_id.encode()),
+                (b"x-client-request-id", client_id.encode("latin-1")),
+            ]
         self._send = send
         self._started = False
+
+    def greet(self, key: str) -> None:
+        """Add what a gateway tells every key."""
+        if self._dialect is not None:
+            told = self._dialect.headers(self._world, key).items()
+            self._headers += [(name.lower().encode(), value.encode()) for name, value in told]
 
     async def send(self, message: Message) -> None:
         """Pass one ASGI message on, with the common headers added to the first."""
@@ -147,7 +164,11 @@ class Envelope:
         """Answer with an error, unless an answer is already under way."""
         if self._started:
             raise RuntimeError(f"{error} was raised after its answer had begun.") from error
-        body = encode(error.body(self.request_id))
+        status, payload = error.status, error.body(self.request_id)
+        if self._dialect is not None:
+            below = self._dialect.below(self._path)
+            status, payload = self._dialect.refusal(error, self._method, below)
+        body = encode(payload)
         headers = [
             (b"content-type", JSON_TYPE.encode()),
             (b"content-length", str(len(body)).encode()),
@@ -156,13 +177,17 @@ class Envelope:
         if error.status == body_too_large(BODY_LIMIT).status:
             # The rest of the body was never read.
             headers.append((b"connection", b"close"))
-        await self.send({"type": "http.response.start", "status": error.status, "headers": headers})
+        await self.send({"type": "http.response.start", "status": status, "headers": headers})
         await self.send({"type": "http.response.body", "body": body})
 
 
 def _router(world: World, cloud: Cloud) -> Router:
     capabilities = (chat, embeddings, files, images, model_list, tokenization, videos)
-    routes = [route for capability in capabilities for route in capability.routes(world, cloud)]
+    return _closed([route for each in capabilities for route in each.routes(world, cloud)])
+
+
+def _closed(routes: Sequence[BaseRoute]) -> Router:
+    """Make a router that has nothing but `routes`."""
     router = Router(routes, default=_no_route)
     router.redirect_slashes = False
     return router
@@ -175,8 +200,10 @@ async def _no_route(scope: Scope, _receive: Receive, _send: Send) -> None:
     raise route_not_found(scope["method"], scope["path"])
 
 
-def _authorise(headers: Mapping[str, str]) -> str:
+def _authorise(headers: Mapping[str, str], path: str) -> str:
     """Return the key that the request was sent with."""
+    if (dialect := dialects.of(path)) is not None:
+        return dialect.key(headers, dialect.below(path))
     scheme, _, key = headers.get("authorization", "").partition(" ")
     key = key.strip()
     if scheme.lower() != "bearer" or not key or key == "None":

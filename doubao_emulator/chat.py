@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from starlette.responses import Response
@@ -17,9 +18,12 @@ from doubao_emulator.sse import EventStream
 from doubao_emulator.wire import encode
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from starlette.requests import Request
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from doubao_emulator.chat_answer import Answer
     from doubao_emulator.chat_model import ChatRequest
     from doubao_emulator.clouds import Cloud
     from doubao_emulator.exchange import Exchange
@@ -29,11 +33,38 @@ if TYPE_CHECKING:
 
 def routes(world: World, cloud: Cloud) -> list[Route]:
     """Return the chat route of one cloud."""
+    return [route(world, cloud, ARK)]
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How answers look on the wire.
+
+    Attributes:
+        body: Makes the body of a whole answer.
+        frames: Makes the framed events of a stream; the last argument says whether usage was asked
+            for in every event.
+    """
+
+    body: Callable[[Answer], JSON]
+    frames: Callable[[Answer, bool, bool], Iterable[bytes]]
+
+
+def _ark_frames(answer: Answer, usage_chunk: bool, usage_everywhere: bool) -> Iterable[bytes]:
+    return chat_stream.frames(answer, usage_chunk=usage_chunk, usage_everywhere=usage_everywhere)
+
+
+ARK = Manner(body=chat_answer.body, frames=_ark_frames)
+"""Ark's own (ark.md 4.3, 4.4)."""
+
+
+def route(world: World, cloud: Cloud, manner: Manner) -> Route:
+    """Return the chat route of a service that answers in this manner."""
 
     async def complete(request: Request) -> _Sent:
-        return _Sent(_complete(exchange_of(request), world, cloud))
+        return _Sent(_complete(exchange_of(request), world, cloud, manner))
 
-    return [Route("/chat/completions", complete, methods=["POST"])]
+    return Route("/chat/completions", complete, methods=["POST"])
 
 
 class _Sent(Response):
@@ -47,7 +78,7 @@ class _Sent(Response):
         await self._answer(scope, receive, send)
 
 
-def _complete(exchange: Exchange, world: World, cloud: Cloud) -> ASGIApp:
+def _complete(exchange: Exchange, world: World, cloud: Cloud, manner: Manner) -> ASGIApp:
     fields = exchange.fields()
     request = chat_request.read(fields, world, cloud)
     cached = _cached_tokens(fields, request, world)
@@ -70,10 +101,8 @@ def _complete(exchange: Exchange, world: World, cloud: Cloud) -> ASGIApp:
         cached_tokens=cached,
     )
     if not request.stream:
-        return json_reply(chat_answer.body(answer))
-    events = chat_stream.frames(
-        answer, usage_chunk=request.usage_chunk, usage_everywhere=request.usage_everywhere
-    )
+        return json_reply(manner.body(answer))
+    events = manner.frames(answer, request.usage_chunk, request.usage_everywhere)
     return EventStream(world, exchange, events)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 import uvicorn
 
+from doubao_emulator import dialects
 from doubao_emulator.app import build
 from doubao_emulator.clouds import ARK, BYTEPLUS
 from doubao_emulator.connection import ExposedProtocol
@@ -89,6 +90,21 @@ class Emulator:
     def byteplus_base_url(self) -> str:
         """Base URL of the BytePlus cloud, with its own model ids."""
         return self.world.origin + BYTEPLUS.prefix
+
+    def base_url_of(self, provider: str) -> str:
+        """Return the base URL at which a gateway's dialect is spoken.
+
+        Args:
+            provider: Name of the gateway, such as ``anyfast``; ``ark`` and ``byteplus``, too.
+
+        Raises:
+            ValueError: For a name that has no dialect here.
+        """
+        places: dict[str, str] = {cloud.name: cloud.prefix for cloud in (ARK, BYTEPLUS)}
+        places |= {name: dialect.prefix for name, dialect in dialects.known().items()}
+        if provider not in places:
+            raise ValueError(f"No dialect is called {provider!r}; choose from {sorted(places)}.")
+        return self.world.origin + places[provider]
 
     @property
     def rate_limit(self) -> RateLimit | None:

@@ -1,7 +1,7 @@
 """What the API can do: one module per capability, one line here per operation."""
 
 from doubao_core.api import chat as chats
-from doubao_core.api import embeddings, files, images, models, tokens, videos
+from doubao_core.api import embeddings, files, images, models, moderation, tokens, videos
 
 
 class Operations:
@@ -11,7 +11,9 @@ class Operations:
     stream_chat = chats.stream_chat
     embed = embeddings.embed
     embed_multimodal = embeddings.embed_multimodal
+    moderate = moderation.moderate
     create_images = images.create_images
+    get_images = images.get_images
     stream_images = images.stream_images
     create_video = videos.create_video
     get_video = videos.get_video

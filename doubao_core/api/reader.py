@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Generic, TypeVar
 
+import orjson
+
 from doubao_core.errors import UNREADABLE, DoubaoError, Truncated, misshapen
-from doubao_core.operation import JSON, json_object
+from doubao_core.operation import JSON, Reader, json_object
 from doubao_core.sse import DONE, Decoder
 
 T = TypeVar("T")
@@ -87,3 +89,53 @@ class EventReader(ABC, Generic[T]):
     def _end(self) -> None:
         self._failure = self._unfinished()
         self.complete = self._failure is None
+
+
+class RetoldReader(Generic[T]):
+    """Decoder of a stream in a provider's dialect: its events in Ark's words, for another reader.
+
+    Args:
+        reader: Reads Ark's events.
+        event: The provider's event as Ark's; ``None`` if Ark has none for it.
+    """
+
+    def __init__(self, reader: Reader[T], event: Callable[[JSON], JSON | None]) -> None:
+        self._reader = reader
+        self._told = event
+        self._decoder = Decoder()
+
+    @property
+    def partial(self) -> str:
+        """The text that has come so far, for errors."""
+        return self._reader.partial
+
+    @property
+    def ended(self) -> bool:
+        """Whether to stop reading."""
+        return self._reader.ended
+
+    def begin(self, headers: Mapping[str, str]) -> None:
+        """Take the head of the answer."""
+        self._reader.begin(headers)
+
+    def feed(self, block: bytes) -> list[T]:
+        """Take a block and give the events in it."""
+        return self._reader.feed(self._retold(self._decoder.feed(block)))
+
+    def close(self) -> list[T]:
+        """Say that the body ended."""
+        rest = self._retold(self._decoder.close())
+        return self._reader.feed(rest) or self._reader.close()
+
+    def _retold(self, payloads: list[bytes]) -> bytes:
+        return b"".join(b"data: %s\n\n" % each for each in map(self._one, payloads) if each)
+
+    def _one(self, payload: bytes) -> bytes:
+        if payload.startswith(DONE):
+            return payload
+        try:
+            told = self._told(json_object(payload, _EVENT))
+            return b"" if told is None else orjson.dumps(told)
+        except (DoubaoError, *UNREADABLE):
+            # The reader says what is wrong with it, after the events before it were given out.
+            return payload

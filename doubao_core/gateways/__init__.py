@@ -9,15 +9,16 @@ from __future__ import annotations
 import functools
 import importlib
 import pkgutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from doubao_core.errors import ConfigError, UnsupportedOperation
-from doubao_core.gateways.gateway import Gateway, Route, bearer
+from doubao_core.gateways.gateway import Gateway, Route, bearer, key_header
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from importlib.metadata import EntryPoints
 
-__all__ = ["Gateway", "Route", "bearer", "gateway", "known", "route"]
+__all__ = ["Gateway", "Route", "bearer", "check", "gateway", "key_header", "known", "route"]
 
 
 def _modules() -> dict[str, Gateway]:
@@ -65,6 +66,25 @@ def route(provider: Gateway, operation: str) -> Route:
             gateway=provider.name,
             operation=operation,
         ) from None
+
+
+def check(provider: Gateway, operation: str, body: Mapping[str, Any]) -> None:
+    """Refuse an Ark *body* with something that *provider* has nothing for; say which can."""
+    lacking = provider.routes[operation].lacking(body)
+    if lacking is None:
+        return
+    able = sorted(
+        each.name
+        for each in known().values()
+        if operation in each.routes and lacking not in each.routes[operation].lacks
+    )
+    raise UnsupportedOperation(
+        f"provider {provider.name!r} has nothing for {lacking} in {operation}: leave it out; "
+        f"{', '.join(able) or 'no known provider'} can have it",
+        gateway=provider.name,
+        operation=operation,
+        param=lacking.partition("=")[0],
+    )
 
 
 # At the end, because the modules import this package; at import, because making a client must

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
-from doubao_core.operation import JSON, Reply
+from doubao_core.errors import UNREADABLE, DoubaoError, Malformed, misshapen
+from doubao_core.gateways.limits import Limit
+from doubao_core.operation import JSON, Reply, Send
+
+_REFUSED = 400
 
 
 def bearer(key: str) -> dict[str, str]:
     """Authenticate as Ark does (ark.md 1.2)."""
     return {"Authorization": f"Bearer {key}"}
+
+
+def key_header(key: str) -> dict[str, str]:
+    """Authenticate with ``X-API-Key``, as some gateways want it (gateways.md 3.4, 3.5)."""
+    return {"X-API-Key": key}
 
 
 def _same_body(body: JSON) -> JSON:
@@ -27,13 +36,47 @@ def _same_reply(reply: Reply) -> Reply:
 class Route:
     """How a provider does one operation: method, path below the base URL, dialect.
 
-    ``encode`` turns Ark's request body into the provider's, ``decode`` its answer into Ark's.
+    Attributes:
+        method: HTTP method.
+        path: Path below the base URL, with placeholders for ids.
+        encode: Turns Ark's request body into the provider's.
+        decode: Turns the provider's answer into Ark's; an error status is for ``failure``.
+        lacks: Fields of Ark's body that the provider has nothing for, or values of them, as
+            ``field=value``: refused before anything is sent.
+        limits: What the provider prints as limits of its own fields: one that is broken is a
+            warning, because the provider decides.
+        event: Turns an event of its streams into Ark's, or into ``None`` to leave it out;
+            without one, streams cost nothing more than Ark's.
+        once: Header that carries the same new key in all attempts of one request, where the
+            provider knows such a header.
+        then: Says of an answer in Ark's words which operation, with the same ids, has to be asked
+            for the rest of it.
     """
 
     method: str
     path: str
     encode: Callable[[JSON], JSON] = _same_body
     decode: Callable[[Reply], Reply] = _same_reply
+    lacks: frozenset[str] = frozenset()
+    limits: Mapping[str, Limit] = field(default_factory=dict)
+    event: Callable[[JSON], JSON | None] | None = None
+    once: str | None = None
+    then: Callable[[Reply], str | None] | None = None
+
+    def lacking(self, body: Mapping[str, Any]) -> str | None:
+        """Give the first part of Ark's *body* that the provider has nothing for."""
+        for name, value in body.items():
+            for asked in (name, f"{name}={value}"):
+                if asked in self.lacks:
+                    return asked
+        return None
+
+    def after(self, send: Send, reply: Reply) -> Send | None:
+        """Give the request that has to follow *send* because *reply* does not say everything."""
+        if self.then is None or reply.status >= _REFUSED:
+            return None
+        operation = self.then(reply)
+        return None if operation is None else dataclasses.replace(send, operation=operation)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +90,9 @@ class Gateway:
         key_env: Environment variables for the key, in order; none if it needs no key.
         routes: What it offers; an operation without a route is refused before anything is sent.
         auth: Key to headers.
+        failure: Reads an answer as the failure that it is, whatever its status, where the
+            provider's errors differ from Ark's; ``None`` for an answer that it does not know to be
+            one.
         launch: Starts a local server and gives its base URL, where that is what the provider is.
     """
 
@@ -56,8 +102,34 @@ class Gateway:
     key_env: tuple[str, ...]
     routes: Mapping[str, Route]
     auth: Callable[[str], dict[str, str]] = bearer
+    failure: Callable[[Reply], DoubaoError | None] | None = None
     launch: Callable[[], str] | None = None
 
     def but(self, **changes: Any) -> Self:
         """Give a copy with *changes*, for a provider that speaks another one's protocol."""
         return dataclasses.replace(self, **changes)
+
+    def as_ark(self, how: Route, reply: Reply) -> Reply:
+        """Turn an answer into Ark's; a refusal in nobody's words stays as it is.
+
+        Raises:
+            DoubaoError: It is a failure in the provider's own words, or cannot be read.
+        """
+        if (failure := self._failed(reply)) is not None:
+            raise failure
+        if reply.status >= _REFUSED:
+            # The status says enough, and a refusal must not pass for a lost answer.
+            return reply
+        try:
+            return how.decode(reply)
+        except UNREADABLE as error:
+            raise misshapen(error) from error
+
+    def _failed(self, reply: Reply) -> DoubaoError | None:
+        if self.failure is None:
+            return None
+        try:
+            return self.failure(reply)
+        except (Malformed, *UNREADABLE):
+            # It is not in the provider's words: its status, or what reads it, says what it is.
+            return None

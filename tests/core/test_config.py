@@ -104,7 +104,7 @@ def test_a_key_that_no_header_can_carry_is_refused_without_showing_it(made, bad)
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        ({"provider": "openai"}, "unknown provider 'openai'; known are 'ark', 'byteplus'"),
+        ({"provider": "openai"}, "unknown provider 'openai'; known are 'agentsflare', 'anyfast'"),
         ({"base_url": "ark.example/api"}, "must start with https"),
         ({"base_url": "ftp://h/"}, "must start with https"),
         ({"base_url": "http://"}, "must start with https"),

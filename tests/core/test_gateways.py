@@ -14,7 +14,9 @@ from doubao_core import (
     Client,
     ConfigError,
     NotFound,
+    RateLimited,
     ServerError,
+    Truncated,
     UnsupportedOperation,
     gateways,
 )
@@ -102,7 +104,7 @@ def test_an_operation_that_is_not_offered_names_who_offers_it(plugins):
     with pytest.raises(UnsupportedOperation) as caught:
         route(gateway("elsewhere"), "videos.create")
     error = caught.value
-    assert "'elsewhere' does not offer videos.create; ark, byteplus" in str(error)
+    assert "'elsewhere' does not offer videos.create; agentsflare, anyfast" in str(error)
     assert (error.gateway, error.operation) == ("elsewhere", "videos.create")
     with pytest.raises(UnsupportedOperation, match="no known provider does"):
         route(gateway("elsewhere"), "nothing.ever")
@@ -142,6 +144,61 @@ def test_the_dialect_of_a_gateway_applies_to_request_and_answer(plugins, make_cl
     )
     assert answer.content == "hello"
     assert emulator.requests[-1].body["model"] == "doubao-seed-2-1-pro-260915"
+
+
+def told(event):
+    """A dialect whose events are a text, an end, or something that is nobody's business."""
+    if "ping" in event:
+        return None
+    end = "stop" if event["end"] else None
+    delta = {"content": event["text"]}
+    return {"choices": [{"index": 0, "delta": delta, "finish_reason": end}]}
+
+
+@pytest.fixture
+def streaming(plugins, make_client, emulator):
+    """Stream by a provider whose events are in a dialect."""
+
+    def stream(*events):
+        path = ROUTES["chat.create"].path
+        chat = Route("POST", path, event=told)
+        plugins.append(Entry(gateway("ark").but(name="dialect", routes={"chat.create": chat})))
+        emulator.answer(events=events)
+        client = make_client(provider="dialect", base_url=emulator.base_url)
+        messages = [{"role": "user", "content": "hi"}]
+        return client.stream_chat(model="doubao-seed-2-1-pro-260915", messages=messages)
+
+    return stream
+
+
+def test_the_events_of_a_dialect_are_read_one_by_one(streaming):
+    events = [
+        {"text": "Hel", "end": False},
+        {"ping": 1},
+        b'data: {"text": "lo',
+        b' \xe4\xbd\xa0", "end": true}\n\n',
+        "[DONE]",
+    ]
+    deltas = list(streaming(*events))
+    assert [delta.content for delta in deltas] == ["Hel", "lo 你"]
+    assert [delta.finish_reason for delta in deltas] == [None, "stop"]
+
+
+def test_a_stream_in_a_dialect_that_ends_early_keeps_what_came(streaming):
+    """Its last event may lack its blank line, and still counts."""
+    with pytest.raises(Truncated) as caught:
+        list(streaming({"text": "Hel", "end": False}, b'data: {"text": "lo", "end": false}'))
+    assert caught.value.partial == "Hello"
+
+
+def test_an_event_that_is_not_of_the_dialect_is_told_to_the_reader_as_it_is(streaming):
+    """So an error event is raised as such, after the text before it was given out."""
+    error = {"error": {"code": "ServerOverloaded", "message": "Busy."}}
+    stream = iter(streaming({"text": "Hel", "end": False}, error))
+    assert next(stream).content == "Hel"
+    with pytest.raises(RateLimited, match="Busy") as caught:
+        next(stream)
+    assert caught.value.partial == "Hel"
 
 
 @pytest.mark.parametrize("status", [200, 404, 500])

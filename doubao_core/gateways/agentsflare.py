@@ -1,0 +1,68 @@
+"""Agentsflare's proxy of BytePlus: Ark's protocol, some errors of its own (gateways.md 3.3).
+
+Its document shows how a film is made and looked up. Listing and deleting are the upstream's; where
+the proxy has no such path, they are :class:`UnsupportedOperation`.
+"""
+
+from __future__ import annotations
+
+import re
+
+from doubao_core.errors import (
+    DoubaoError,
+    InsufficientCredits,
+    NotFound,
+    UnsupportedOperation,
+    from_payload,
+)
+from doubao_core.gateways.ark import BYTEPLUS
+from doubao_core.operation import Reply
+
+_NO_PATH = re.compile(r"Cannot [A-Z]+ /")
+_NO_METHOD = 405
+_TOO_MANY = 429
+_BAD_KEY = "key not found"
+_NO_MONEY = re.compile(r"(?i)balance|credit|insufficient|arrears|余额|欠费")
+_OFFERED = ("images.create", "videos.create", "videos.get", "videos.list", "videos.delete")
+
+
+def _failure(reply: Reply) -> DoubaoError | None:
+    """Read the proxy's own ``{"statusCode", "message"}``; errors of Ark are Ark's."""
+    if reply.status == _NO_METHOD:
+        return UnsupportedOperation(
+            "the proxy does not pass this operation on", status=reply.status
+        )
+    body = reply.json()
+    if "statusCode" not in body:
+        return None
+    message = str(body.get("message"))
+    kind: type[DoubaoError] | None = None
+    if _NO_PATH.match(message):
+        kind = UnsupportedOperation
+    elif message.lower() == _BAD_KEY:
+        kind, message = NotFound, f"{message}: the API key is not one of Agentsflare's"
+    elif reply.status == _TOO_MANY and _NO_MONEY.search(message):
+        # The status alone would have it repeated, which no waiting helps.
+        kind = InsufficientCredits
+    usual = from_payload({**body, "message": message}, status=reply.status, headers=reply.headers)
+    if kind is None:
+        return usual
+    return kind(
+        message,
+        status=reply.status,
+        request_id=usual.request_id,
+        retry_after=usual.retry_after,
+        body=body,
+    )
+
+
+GATEWAYS = (
+    BYTEPLUS.but(
+        name="agentsflare",
+        title="Agentsflare's BytePlus proxy",
+        base_url="https://api.agentsflare.com/byteplus/v3",
+        key_env=("AGENTSFLARE_API_KEY",),
+        routes={name: BYTEPLUS.routes[name] for name in _OFFERED},
+        failure=_failure,
+    ),
+)

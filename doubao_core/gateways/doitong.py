@@ -1,0 +1,255 @@
+"""Doitong's "Seedream 5": pictures by two GraphQL mutations and a REST path (gateways.md 3.4).
+
+Its page shows all three and does not say which is current, so each is a provider: ``doitong`` (the
+mutation ``generate``, which alone says status and cost), ``doitong-generate-image`` and
+``doitong-rest``. A picture that is not finished at once has no documented look-up: it is announced
+to the ``webhookUrl`` of ``extra_body``. Where that field belongs in ``generate`` is not documented
+either; it goes into ``options``, and ``extra_body={"input": {"webhookUrl": …}}`` puts it beside
+them. The model id ``seedream`` sends no ``version``; any other is sent as it.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic_core import from_json
+
+from doubao_core.errors import (
+    AuthenticationError,
+    ConfigError,
+    DoubaoError,
+    InsufficientCredits,
+    InvalidRequest,
+    Malformed,
+    PermissionDenied,
+    QuotaExceeded,
+    RateLimited,
+    ServerError,
+    from_payload,
+)
+from doubao_core.gateways import normalise
+from doubao_core.gateways.gateway import Gateway, Route, key_header
+from doubao_core.operation import JSON, Reply
+
+SERVICE = "seedream"
+_GENERATE = (
+    "mutation Generate($input: GenerateInput!) { generate(input: $input) "
+    "{ id status type provider url metadata creditCost createdAt } }"
+)
+_GENERATE_IMAGE = (
+    "mutation GenerateImage($input: ImageGenerationInput!) { generateImage(input: $input) "
+    "{ id url width height } }"
+)
+_ANSWERS = frozenset({"generate", "generateimage"})
+# The first is the page's own code; the others are those that GraphQL servers usually have.
+_KINDS: Mapping[str, type[DoubaoError]] = {
+    "INSUFFICIENT_CREDITS": InsufficientCredits,
+    "BAD_USER_INPUT": InvalidRequest,
+    "FORBIDDEN": PermissionDenied,
+    "GRAPHQL_PARSE_FAILED": InvalidRequest,
+    "GRAPHQL_VALIDATION_FAILED": InvalidRequest,
+    "INTERNAL_SERVER_ERROR": ServerError,
+    "RATE_LIMITED": RateLimited,
+    "UNAUTHENTICATED": AuthenticationError,
+}
+_TOO_MANY = 429
+_DAILY = re.compile(r"(?i)\bdaily\b|\bper day\b")
+
+_LEVELS = {"1k": (1024, 1024), "2k": (2048, 2048)}
+_PIXELS = re.compile(r"([1-9]\d{1,4})\s*[xX×*]\s*([1-9]\d{1,4})")
+_RATIO = re.compile(r"([1-9]\d?):([1-9]\d?)")
+# The page's default size has this area, and more costs more; sides are what encoders like.
+_AREA, _STEP = 1024 * 1024, 8
+_TRANSLATED = frozenset(
+    {
+        *("model", "prompt", "size", "response_format"),
+        *("sequential_image_generation", "sequential_image_generation_options"),
+    }
+)
+# A batch, styles and better prompts are named on the page, without a parameter for any.
+_LACKS = frozenset(
+    {
+        *("image", "response_format=b64_json", "output_format", "watermark", "seed"),
+        *("guidance_scale", "sequential_image_generation=auto", "optimize_prompt_options"),
+        *("tools", "background", "layer_decomposition", "stream", "n"),
+    }
+)
+
+
+def dimensions(size: str) -> tuple[int, int]:
+    """Give width and height of a ``size``: ``1K``, ``2K``, ``WIDTHxHEIGHT``, or a ratio.
+
+    Raises:
+        ConfigError: It is none of these.
+    """
+    if size.lower() in _LEVELS:
+        return _LEVELS[size.lower()]
+    if found := _PIXELS.fullmatch(size.strip()):
+        return int(found[1]), int(found[2])
+    if found := _RATIO.fullmatch(size.strip()):
+        ratio = int(found[1]) / int(found[2])
+        width, height = math.sqrt(_AREA * ratio), math.sqrt(_AREA / ratio)
+        return int(width) // _STEP * _STEP, int(height) // _STEP * _STEP
+    raise ConfigError(
+        f"size {size[:40]!r} is unknown: use 1K, 2K, WIDTHxHEIGHT or a ratio such as 16:9",
+        param="size",
+    )
+
+
+def _settings(body: Mapping[str, Any]) -> JSON:
+    """Give what is optional, in Doitong's words: size, version, and what ``extra_body`` had."""
+    said: JSON = {}
+    if size := body.get("size"):
+        said["width"], said["height"] = dimensions(size)
+    if body.get("model") not in {None, SERVICE}:
+        said["version"] = body["model"]
+    return said | {name: value for name, value in body.items() if name not in _TRANSLATED}
+
+
+def _generate(body: JSON) -> JSON:
+    options = _settings(body)
+    beside = options.pop("input", {})
+    wanted = {
+        "type": "IMAGE",
+        "provider": SERVICE,
+        "input": {"text": body["prompt"]},
+        "options": options,
+        **beside,
+    }
+    return {"query": _GENERATE, "variables": {"input": wanted}}
+
+
+def _flat(body: JSON) -> JSON:
+    return {"service": SERVICE, "prompt": body["prompt"], **_settings(body)}
+
+
+def _generate_image(body: JSON) -> JSON:
+    return {"query": _GENERATE_IMAGE, "variables": {"input": _flat(body)}}
+
+
+def _failure(reply: Reply) -> DoubaoError | None:
+    """Read the first of ``errors``, which GraphQL servers send with 200 as well (C28)."""
+    errors = reply.json().get("errors")
+    if not errors:
+        return None
+    first: JSON = errors[0] if isinstance(errors[0], dict) else {"message": str(errors[0])}
+    extensions = first.get("extensions") or {}
+    kinds = dict(_KINDS)
+    if reply.status == _TOO_MANY and _DAILY.search(str(first.get("message"))):
+        kinds[str(extensions.get("code") or "")] = QuotaExceeded
+    return from_payload(
+        {**first, "code": extensions.get("code")},
+        status=reply.status,
+        headers=reply.headers,
+        kinds=kinds,
+    )
+
+
+def _made(reply: Reply) -> Reply:
+    body = reply.json()
+    job = _job(body)
+    url = job.get("url")
+    metadata = _metadata(job.get("metadata"))
+    # One of the mutations asks for no status: without a URL the picture is on its way.
+    native = job.get("status") or ("completed" if url else "processing")
+    status, error = normalise.status(native), job.get("error")
+    if status == "succeeded" and not url:
+        status, error = "failed", normalise.NO_OUTPUT
+    picture = {"url": url, "size": _size(job) or _size(metadata)}
+    cost = job.get("creditCost")
+    usage = {"generated_images": int(bool(url)), **({} if cost is None else {"credits": cost})}
+    return normalise.retold(
+        reply,
+        {
+            "id": job.get("id"),
+            "status": status,
+            "model": job.get("version") or job.get("provider") or job.get("service"),
+            "created": normalise.seconds(job.get("createdAt")),
+            "data": [picture] if url else None,
+            "usage": usage,
+            "error": error,
+            # No document shows how to ask for one.
+            "can_be_looked_up": False,
+        },
+    )
+
+
+def _job(body: JSON) -> JSON:
+    """Find the job: the page's keys differ from the mutations' names, in case at least (C23)."""
+    data = body.get("data")
+    held = data if isinstance(data, dict) else {}
+    objects = {name.lower(): each for name, each in held.items() if isinstance(each, dict)}
+    named = [each for name, each in objects.items() if name in _ANSWERS]
+    whole = [each for each in (held, body) if each.get("id")]
+    for job in (*named, *objects.values(), *whole):
+        return job
+    raise Malformed("the answer has no job")
+
+
+def _metadata(value: Any) -> JSON:
+    """Read a field whose type is not documented: an object, or one as a text."""
+    try:
+        read = from_json(value) if isinstance(value, str) else value
+    except ValueError:
+        read = None
+    return read if isinstance(read, dict) else {}
+
+
+def _size(holder: Mapping[str, Any]) -> str | None:
+    width, height = holder.get("width"), holder.get("height")
+    return f"{width}x{height}" if width and height else None
+
+
+DOITONG = Gateway(
+    name="doitong",
+    title="Doitong (GraphQL generate)",
+    base_url="https://api.doitong.com",
+    key_env=("DOITONG_API_KEY",),
+    routes={
+        "images.create": Route(
+            "POST",
+            "/graphql",
+            encode=_generate,
+            decode=_made,
+            lacks=_LACKS,
+            once="Idempotency-Key",
+        )
+    },
+    failure=_failure,
+)
+_FLAT_LACKS = _LACKS | {"quality"}
+GATEWAYS = (
+    DOITONG,
+    DOITONG.but(
+        name="doitong-generate-image",
+        title="Doitong (GraphQL generateImage)",
+        routes={
+            "images.create": Route(
+                "POST",
+                "/graphql",
+                encode=_generate_image,
+                decode=_made,
+                lacks=_FLAT_LACKS,
+                once="Idempotency-Key",
+            )
+        },
+    ),
+    DOITONG.but(
+        name="doitong-rest",
+        title="Doitong (REST)",
+        auth=key_header,
+        routes={
+            "images.create": Route(
+                "POST",
+                "/v1/text_to_image",
+                encode=_flat,
+                decode=_made,
+                lacks=_FLAT_LACKS,
+                once="Idempotency-Key",
+            )
+        },
+    ),
+)

@@ -1,0 +1,90 @@
+"""What a dialect is: where it is, who may enter, what it offers, and how it refuses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from doubao_emulator.errors import ArkError, unauthenticated
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from starlette.routing import BaseRoute
+
+    from doubao_emulator.state import World
+    from doubao_emulator.wire import JSON
+
+
+class DialectError(ArkError):
+    """A refusal in a gateway's own words.
+
+    Attributes:
+        payload: The whole body.
+    """
+
+    def __init__(self, status: int, payload: JSON) -> None:
+        super().__init__(status=status, code="", message=str(payload), type="Gateway")
+        self.payload = payload
+
+
+def bearer_key(headers: Mapping[str, str]) -> str:
+    """Return the key of `Authorization: Bearer`.
+
+    Raises:
+        ArkError: There is none.
+    """
+    scheme, _, key = headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not key.strip():
+        raise unauthenticated()
+    return key.strip()
+
+
+@dataclass(slots=True)
+class Counted:
+    """How many requests a key has made at a gateway that tells so in its headers."""
+
+    requests: int = 0
+
+
+def counted(world: World, dialect: str, key: str) -> int:
+    """Count one more request of a key, and return how many there were."""
+    count = world.table(Counted).setdefault(f"{dialect}/{key}", Counted())
+    count.requests += 1
+    return count.requests
+
+
+def _no_headers(_world: World, _key: str) -> dict[str, str]:
+    return {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialect:
+    """One gateway.
+
+    Attributes:
+        name: Its name, and the first part of its paths here.
+        base: What its base URL has behind its host.
+        routes: Makes the routes below `base`.
+        refusal: Turns a refusal into status and body; the path and the method come with it.
+        key: Finds the key of a request to a path below `base`.
+        headers: Makes headers that every answer to a key has.
+    """
+
+    name: str
+    base: str = ""
+    routes: Callable[[World], list[BaseRoute]] = field(repr=False)
+    refusal: Callable[[ArkError, str, str], tuple[int, JSON]] = field(repr=False)
+    key: Callable[[Mapping[str, str], str], str] = field(
+        default=lambda headers, _path: bearer_key(headers), repr=False
+    )
+    headers: Callable[[World, str], dict[str, str]] = field(default=_no_headers, repr=False)
+
+    @property
+    def prefix(self) -> str:
+        """Path that its routes are mounted at."""
+        return f"/{self.name}{self.base}"
+
+    def below(self, path: str) -> str:
+        """Return the part of a path that the gateway itself would see behind its base URL."""
+        return path.removeprefix(self.prefix)

@@ -1,0 +1,263 @@
+"""Doitong as seed 003 shows it: two GraphQL mutations, a REST path, credits.
+
+A query is answered with the fields that it selects, under the name that it calls; REST under the
+page's own `generateimage`. GraphQL refuses with status 200, as such servers usually do, and REST
+with the statuses of the page's table. A picture that is not done at once stays `processing`: there
+is nothing to ask.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+from starlette.routing import Route
+
+from doubao_emulator import media
+from doubao_emulator.dialects.dialect import Dialect, DialectError, bearer_key, counted
+from doubao_emulator.errors import unauthenticated
+from doubao_emulator.exchange import exchange_of, json_reply
+from doubao_emulator.progress import Phase
+from doubao_emulator.render import Still, render_still
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.routing import BaseRoute
+
+    from doubao_emulator.errors import ArkError
+    from doubao_emulator.state import World
+    from doubao_emulator.wire import JSON, Fields
+
+CREDITS = 1000
+"""What a key has at first."""
+REST, GRAPHQL = "/v1/text_to_image", "/graphql"
+_STANDARD, _HIGH = 15, 40
+_STANDARD_PIXELS = 1024 * 1024
+_PER_MINUTE = 30
+_MINUTE_S = 60
+_OK = 200
+_PAYMENT = 402
+_SIDE = (64, 4096)
+_QUERY = re.compile(
+    r"\s*mutation\s+\w+\(\$input:\s*(\w+)!\)\s*"
+    r"\{\s*(\w+)\(input:\s*\$input\)\s*\{([\w\s]+)\}\s*\}\s*"
+)
+_MUTATIONS = {
+    "generate": (
+        "GenerateInput",
+        {"id", "status", "type", "provider", "url", "metadata", "creditCost", "createdAt"},
+    ),
+    "generateImage": ("ImageGenerationInput", {"id", "url", "width", "height"}),
+}
+_OPTIONS = {"width", "height", "version", "quality", "webhookUrl"}
+_FLAT = {"service", "prompt", "width", "height", "version", "webhookUrl"}
+_NESTED = {"type", "provider", "input", "options", "webhookUrl"}
+_VERSION = "seedream-4.0"
+_GRAPHQL_CODES = {
+    400: "BAD_USER_INPUT",
+    401: "UNAUTHENTICATED",
+    403: "FORBIDDEN",
+    429: "RATE_LIMITED",
+    500: "INTERNAL_SERVER_ERROR",
+}
+_QUOTA_CODES = frozenset({"SetLimitExceeded", "QuotaExceeded"})
+
+
+@dataclass(eq=False, slots=True, kw_only=True)
+class Picture:
+    """A picture that was asked for."""
+
+    id: str
+    prompt: str
+    size: tuple[int, int]
+    cost: int
+    created_at: float
+    webhook_url: str | None = None
+    url: str | None = None
+
+
+@dataclass(slots=True)
+class Account:
+    """The credits of one key."""
+
+    credits: int = CREDITS
+
+
+class _Desk:
+    """Answers both paths."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def graphql(self, request: Request) -> Response:
+        """Run one of the two mutations."""
+        fields = exchange_of(request).fields()
+        found = _QUERY.fullmatch(fields.required_string("query"))
+        if found is None:
+            raise _refused(_OK, "Syntax Error: Unexpected query", "GRAPHQL_PARSE_FAILED")
+        kind, name, selected = found[1], found[2], found[3].split()
+        known_kind, known_fields = _MUTATIONS.get(name, ("", set()))
+        if kind != known_kind or not known_fields.issuperset(selected):
+            said = f'Cannot query "{name}" of {kind} with these fields'
+            raise _refused(_OK, said, "GRAPHQL_VALIDATION_FAILED")
+        asked = fields.required_object("variables").required_object("input")
+        flat = _flattened(asked) if name == "generate" else _checked(asked.data, _FLAT)
+        picture = self._made(request, flat)
+        shown = _described(picture)
+        return json_reply({"data": {name: {field: shown[field] for field in selected}}})
+
+    async def rest(self, request: Request) -> Response:
+        """Make a picture from the flat table of the page."""
+        picture = self._made(request, _checked(exchange_of(request).fields().data, _FLAT))
+        shown: dict[str, JSON] = {
+            name: value
+            for name, value in _described(picture).items()
+            if name in {"id", "status", "url", "createdAt"}
+        }
+        if picture.url is None:
+            shown["webhookUrl"] = picture.webhook_url
+        else:
+            shown["duration"] = None
+        return json_reply({"data": {"generateimage": shown}})
+
+    def _made(self, request: Request, asked: Mapping[str, JSON]) -> Picture:
+        repeated = request.headers.get("idempotency-key", "")
+        table = self._world.table(Picture)
+        if repeated in table:
+            return table[repeated]
+        width, height = asked.get("width", 1024), asked.get("height", 1024)
+        cost = _STANDARD if width * height <= _STANDARD_PIXELS else _HIGH
+        self._charge(_key(dict(request.headers), _below(request)), cost, _below(request))
+        picture = Picture(
+            id=self._world.ids.token(9),
+            prompt=asked["prompt"],
+            size=(width, height),
+            cost=cost,
+            created_at=self._world.clock.now(),
+            webhook_url=asked.get("webhookUrl"),
+        )
+        table[repeated or picture.id] = picture
+        if self._world.progress.phase(reads=0, age=0.0) is Phase.DONE:
+            picture.url = self._published(picture)
+        return picture
+
+    def _charge(self, key: str, cost: int, path: str) -> None:
+        account = self._world.table(Account).setdefault(key, Account())
+        if account.credits < cost:
+            raise _no_credits(path, cost, account.credits)
+        account.credits -= cost
+
+    def _published(self, picture: Picture) -> str:
+        width, height = picture.size
+        still = Still(prompt=picture.prompt, width=width, height=height)
+        render = partial(render_still, still)
+        return media.publish(self._world, extension="jpeg", size=picture.size, render=render)
+
+
+def _flattened(asked: Fields) -> Mapping[str, JSON]:
+    """Return the nested input of `generate` as the flat one of the others."""
+    _known(asked.data, _NESTED)
+    if (asked.get("type"), asked.get("provider")) != ("IMAGE", "seedream"):
+        raise _refused(_OK, "Unknown type or provider", "BAD_USER_INPUT")
+    options = asked.object("options")
+    given = {} if options is None else dict(options.data)
+    _known(given, _OPTIONS)
+    given.pop("quality", None)
+    beside = {"webhookUrl": asked.get("webhookUrl")} if asked.has("webhookUrl") else {}
+    prompt = asked.required_object("input").required_string("text")
+    return _checked({"service": "seedream", "prompt": prompt, **given, **beside}, _FLAT)
+
+
+def _checked(asked: Mapping[str, JSON], known: set[str]) -> Mapping[str, JSON]:
+    _known(asked, known)
+    low, high = _SIDE
+    sides = [asked.get(name, low) for name in ("width", "height")]
+    fits = all(type(side) is int and low <= side <= high for side in sides)
+    named = asked.get("service") == "seedream" and bool(asked.get("prompt"))
+    if not (fits and named and asked.get("version", _VERSION) == _VERSION):
+        raise _refused(400, "Invalid parameters or malformed request", "BAD_USER_INPUT")
+    return asked
+
+
+def _known(asked: Mapping[str, JSON], known: set[str]) -> None:
+    for name in asked.keys() - known:
+        raise _refused(400, f'Field "{name}" is not defined', "BAD_USER_INPUT")
+
+
+def _described(picture: Picture) -> dict[str, JSON]:
+    width, height = picture.size
+    created = datetime.fromtimestamp(int(picture.created_at), UTC)
+    return {
+        "id": picture.id,
+        "status": "completed" if picture.url else "processing",
+        "type": "IMAGE",
+        "provider": "seedream",
+        "url": picture.url,
+        "width": width,
+        "height": height,
+        "metadata": {"duration": None, "width": width, "height": height},
+        "creditCost": picture.cost,
+        "createdAt": created.strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+
+
+def _refused(status: int, message: str, code: str, **extensions: JSON) -> DialectError:
+    error = {"message": message, "extensions": {"code": code, **extensions}}
+    return DialectError(status, {"errors": [error]})
+
+
+def _no_credits(path: str, cost: int, left: int) -> DialectError:
+    return _refused(
+        _PAYMENT if path == REST else _OK,
+        "Insufficient credits for this operation",
+        "INSUFFICIENT_CREDITS",
+        creditsRequired=cost,
+        creditsAvailable=left,
+    )
+
+
+def _refusal(error: ArkError, _method: str, path: str) -> tuple[int, JSON]:
+    if isinstance(error, DialectError):
+        return error.status, error.payload
+    if error.code in _QUOTA_CODES:
+        broke = _no_credits(path, _HIGH, 0)
+        return broke.status, broke.payload
+    own = _refused(error.status, error.message, _GRAPHQL_CODES.get(error.status, error.code))
+    return own.status, own.payload
+
+
+def _below(request: Request) -> str:
+    return DIALECT.below(exchange_of(request).path)
+
+
+def _key(headers: Mapping[str, str], path: str) -> str:
+    """Return the key: a bearer for GraphQL, a header of its own for REST."""
+    key = headers.get("x-api-key", "").strip() if path == REST else bearer_key(headers)
+    if not key:
+        raise unauthenticated()
+    return key
+
+
+def _headers(world: World, key: str) -> dict[str, str]:
+    return {
+        "X-RateLimit-Limit": str(_PER_MINUTE),
+        "X-RateLimit-Remaining": str(max(0, _PER_MINUTE - counted(world, "doitong", key))),
+        "X-RateLimit-Reset": str(int(world.clock.now()) + _MINUTE_S),
+    }
+
+
+def _routes(world: World) -> list[BaseRoute]:
+    desk = _Desk(world)
+    return [
+        Route(GRAPHQL, desk.graphql, methods=["POST"]),
+        Route(REST, desk.rest, methods=["POST"]),
+    ]
+
+
+DIALECT = Dialect(name="doitong", routes=_routes, refusal=_refusal, key=_key, headers=_headers)
