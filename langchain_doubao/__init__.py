@@ -22,6 +22,7 @@ from langchain_doubao import blocks
 if TYPE_CHECKING:
     from langchain_doubao.chat import ChatDoubao
     from langchain_doubao.embeddings import DoubaoEmbeddings
+    from langchain_doubao.moderation import DoubaoModeration
     from langchain_doubao.tools import (
         DoubaoToolkit,
         SeedanceTaskTool,
@@ -34,6 +35,7 @@ blocks.register()
 _HOME = {
     "ChatDoubao": "chat",
     "DoubaoEmbeddings": "embeddings",
+    "DoubaoModeration": "moderation",
     "DoubaoToolkit": "tools",
     "SeedanceTaskTool": "tools",
     "SeedanceVideoTool": "tools",
@@ -43,6 +45,7 @@ _HOME = {
 __all__ = [
     "ChatDoubao",
     "DoubaoEmbeddings",
+    "DoubaoModeration",
     "DoubaoToolkit",
     "SeedanceTaskTool",
     "SeedanceVideoTool",

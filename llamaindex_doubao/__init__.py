@@ -11,6 +11,7 @@ from doubao_core.errors import install_hint
 try:
     from llamaindex_doubao.embedding import DoubaoEmbedding, DoubaoSparseEmbedding
     from llamaindex_doubao.llm import Doubao
+    from llamaindex_doubao.moderation import DoubaoModeration, ModeratedLLM
     from llamaindex_doubao.multimodal import DoubaoMultiModalEmbedding
     from llamaindex_doubao.objects import StructuredOutputError
     from llamaindex_doubao.tools import DoubaoToolSpec
@@ -24,8 +25,10 @@ except ModuleNotFoundError as error:
 __all__ = [
     "Doubao",
     "DoubaoEmbedding",
+    "DoubaoModeration",
     "DoubaoMultiModalEmbedding",
     "DoubaoSparseEmbedding",
     "DoubaoToolSpec",
+    "ModeratedLLM",
     "StructuredOutputError",
 ]
