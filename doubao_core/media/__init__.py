@@ -1,8 +1,24 @@
 """Pictures and films on their way in and out: what may be fetched, read and written, and how."""
 
-from doubao_core.media.fetch import MAX_BYTES, Fetch, resolve
+from doubao_core.media.address import is_public, resolve
+from doubao_core.media.fetch import MAX_BYTES, MAX_SECONDS, Fetch
+from doubao_core.media.inline import Sieve
 from doubao_core.media.inputs import as_url
 from doubao_core.media.kinds import sniff
-from doubao_core.media.save import Saved, Target
+from doubao_core.media.save import Saved, Storage, Target
+from doubao_core.media.storage import storage
 
-__all__ = ["MAX_BYTES", "Fetch", "Saved", "Target", "as_url", "resolve", "sniff"]
+__all__ = [
+    "MAX_BYTES",
+    "MAX_SECONDS",
+    "Fetch",
+    "Saved",
+    "Sieve",
+    "Storage",
+    "Target",
+    "as_url",
+    "is_public",
+    "resolve",
+    "sniff",
+    "storage",
+]

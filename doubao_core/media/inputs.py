@@ -1,6 +1,8 @@
 """What may be sent as a picture, film or sound: URLs as they are, files only where allowed.
 
-An agent chooses these strings, so a path is read only below folders that a person named.
+An agent chooses these strings, so a path is read only below folders that a person named. A URL is
+handed on to the service, which fetches it itself: nothing here looks its host up or connects to it,
+so that one of a private host reaches nothing but the service, which refuses it.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from pathlib import Path
 
 from doubao_core.errors import ConfigError
 from doubao_core.media.kinds import LONGEST_SIGNATURE, sniff
+from doubao_core.media.save import too_large
 
 MAX_INPUT_BYTES = 30 * 1024 * 1024
 """Largest file to inline; the API takes pictures of up to 30 MB (ark.md 14.4, 15.2)."""
@@ -59,9 +62,10 @@ def _read(path: Path, roots: Sequence[Path]) -> bytes:
     try:
         if not real.is_file():
             raise ConfigError(f"there is no file {str(path)[:120]!r}: pass one that is, or a URL")
-        size = real.stat().st_size
-        if size > MAX_INPUT_BYTES:
-            raise ConfigError(f"{path} has {size:,} bytes, more than {MAX_INPUT_BYTES:,}")
-        return real.read_bytes()
+        with real.open("rb") as file:
+            content = file.read(MAX_INPUT_BYTES + 1)
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from error
+    if len(content) > MAX_INPUT_BYTES:
+        raise too_large(str(path), MAX_INPUT_BYTES)
+    return content

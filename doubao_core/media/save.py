@@ -1,48 +1,100 @@
-"""Files that appear whole or not at all, under names that we choose."""
+"""Files that appear whole or not at all, under names that we choose, wherever they are kept."""
 
 from __future__ import annotations
 
-import os
 import re
-import uuid
+import unicodedata
+from abc import ABC, abstractmethod
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import count
+from io import FileIO
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self, runtime_checkable
 
 from doubao_core.errors import ConfigError, Malformed
 from doubao_core.media.kinds import LONGEST_SIGNATURE, sniff
 
 _UNSAFE = re.compile(r"[^\w.-]+")
+# Windows takes these, with any extension, for devices.
+_DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
 # In bytes: file systems take 255, and a number and an extension follow.
 _LONGEST_NAME = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Saved:
-    """A file that was written: where, what it is by its bytes, and its size in bytes."""
+    """A result that was written.
 
-    path: Path
+    Attributes:
+        path: The file, if it is one of this machine.
+        location: Where it is, as a text: the path, or the URL in its store, without secrets.
+        name: Its file name, under which :meth:`Storage.read` finds it.
+        media_type: What it is, by its bytes.
+        size: In bytes.
+    """
+
+    path: Path | None
+    location: str
+    name: str
     media_type: str
     size: int
 
 
-class Target:
-    """A file in the making: a temporary one beside the place of the real one, until ``commit``."""
+@runtime_checkable
+class Storage(Protocol):
+    """A place for results: a folder, or a folder of an object store.
 
-    def __init__(self, folder: Path, name: str) -> None:
-        self._folder = folder
-        safe = _UNSAFE.sub("-", name).strip(".-").encode()[:_LONGEST_NAME]
-        self._name = safe.decode(errors="ignore") or "result"
+    All methods block; on an event loop they belong into a thread.
+    """
+
+    @property
+    def location(self) -> str:
+        """Where it is, for texts: never with a secret."""
+
+    def check(self) -> None:
+        """Write a probe and take it away, before anything is paid.
+
+        Raises:
+            ConfigError: Nothing can be saved here; the text says what to do.
+        """
+
+    def target(self, name: str) -> Target:
+        """Begin a file called *name*; what a name cannot hold is replaced."""
+
+    def find(self, name: str) -> Saved | None:
+        """Find what an earlier ``target(name)`` saved: the first of that name."""
+
+    def read(self, name: str, most: int) -> bytes:
+        """Read the file *name*, of at most *most* bytes; nothing outside of this place.
+
+        Raises:
+            ConfigError: There is no such file, it is larger, or it cannot be read.
+        """
+
+
+class Target(ABC):
+    """A file in the making; leaving its ``with`` drops what was not committed."""
+
+    def __init__(self, name: str) -> None:
+        self._name = safe_name(name)
         self._head = b""
         self._size = 0
 
+    @abstractmethod
+    def _begin(self) -> tuple[Path, FileIO]:
+        """Make the file that takes the bytes, and open it without a buffer."""
+
+    @abstractmethod
+    def _place(self, media_type: str, extension: str) -> Saved:
+        """Give the whole file its name; never replaces one."""
+
+    @abstractmethod
+    def _unwritable(self, error: OSError) -> ConfigError:
+        """Say that the bytes could not be written, and what to do."""
+
     def __enter__(self) -> Self:
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            self._temporary = self._folder / f".partial-{uuid.uuid4().hex}"
-            self._file = self._temporary.open("xb")
+            self._temporary, self._file = self._begin()
         except OSError as error:
             raise self._unwritable(error) from error
         return self
@@ -57,55 +109,57 @@ class Target:
         """Append *block*."""
         if len(self._head) < LONGEST_SIGNATURE:
             self._head += block[:LONGEST_SIGNATURE]
+        left = memoryview(block)
         try:
-            self._file.write(block)
+            # Unbuffered, so that a full disk is known at once, and how much it took.
+            while left:
+                taken = self._file.write(left)
+                self._size += taken
+                left = left[taken:]
         except OSError as error:
             raise self._unwritable(error) from error
-        self._size += len(block)
+
+    def written(self) -> bytes:
+        """Give what has been written until now."""
+        return self._temporary.read_bytes()
 
     def commit(self, allowed: tuple[str, ...]) -> Saved:
         """Give the file its name, with the extension of what it is; never replaces a file.
 
         Args:
             allowed: Beginnings of the media types that are accepted.
+
+        Raises:
+            Malformed: It is of another type, or of none that is known.
+            ConfigError: It could not be written.
         """
         kind = sniff(self._head)
         if kind is None or not kind[0].startswith(allowed):
             raise Malformed(f"the file is {kind[0] if kind else 'of no known type'}, not a result")
-        media_type, extension = kind
         try:
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            path = self._place(extension)
+            return self._place(*kind)
         except OSError as error:
             raise self._unwritable(error) from error
-        return Saved(path=path, media_type=media_type, size=self._size)
 
-    def _place(self, extension: str) -> Path:
-        for number in count():
-            suffix = f"-{number}" if number else ""
-            path = self._folder / f"{self._name}{suffix}.{extension}"
-            try:
-                self._link(path)
-            except FileExistsError:
-                continue
-            return path
-        raise AssertionError  # pragma: no cover - count() does not end
 
-    def _link(self, path: Path) -> None:
-        try:
-            # A link fails where a rename would replace.
-            os.link(self._temporary, path)
-        except FileExistsError:
-            raise
-        except OSError:
-            # Some file systems (exFAT, network drives) have no links: take the name, then fill it.
-            path.open("xb").close()
-            try:
-                self._temporary.replace(path)
-            except OSError:
-                path.unlink()
-                raise
+def safe_name(name: str) -> str:
+    """Make of *name* what every file system takes as a name, and no shell or path reads more."""
+    composed = unicodedata.normalize("NFC", name)
+    safe = _UNSAFE.sub("-", composed).strip(".-").encode()[:_LONGEST_NAME]
+    # Cutting may leave a dot at the end, which Windows drops.
+    cut = safe.decode(errors="ignore").rstrip(".-") or "result"
+    return f"file-{cut}" if _DEVICE.match(cut) else cut
 
-    def _unwritable(self, error: OSError) -> ConfigError:
-        return ConfigError(f"cannot write into {self._folder}: {error.strerror}")
+
+def checked_name(name: str, where: str) -> str:
+    """Give *name* back if it can be that of a file in *where*, and leads nowhere else."""
+    if not name or _UNSAFE.search(name) or name != name.strip(".-") or _DEVICE.match(name):
+        raise ConfigError(
+            f"{name[:80]!r} is no file name of {where}: pass the name of an earlier result"
+        )
+    return name
+
+
+def too_large(name: str, most: int) -> ConfigError:
+    """Say that a file is larger than what a request can carry."""
+    return ConfigError(f"{name} has more than {most:,} bytes: pass a smaller one")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+
 import httpx
 import pytest
 
@@ -10,9 +12,11 @@ from doubao_core import (
     ConnectionFailed,
     Malformed,
     NotFound,
+    PermissionDenied,
     ResponseError,
     ServerError,
     Timeout,
+    TooLarge,
     Truncated,
 )
 
@@ -98,6 +102,7 @@ def broken(error):
     ("answer", "kind"),
     [
         (lambda _: httpx.Response(404), NotFound),
+        (lambda _: httpx.Response(403), PermissionDenied),
         (lambda _: httpx.Response(503), ServerError),
         (lambda _: httpx.Response(200, content=b"<html>login</html>"), Malformed),
         (lambda _: httpx.Response(200, content=b""), Malformed),
@@ -140,3 +145,45 @@ def test_a_body_that_cannot_be_unpacked_is_malformed(answering, tmp_path):
 
     with pytest.raises(Malformed, match="cannot be unpacked"):
         answering(answer).download(URL, tmp_path, name="x")
+
+
+def trickling(*blocks):
+    """Answer with a body that comes in blocks, for both kinds of clients."""
+
+    class Trickle(httpx.SyncByteStream, httpx.AsyncByteStream):
+        sent = 0
+
+        def __iter__(self):
+            for block in blocks:
+                type(self).sent += 1
+                yield block
+
+        async def __aiter__(self):
+            for block in self:
+                yield block
+
+    return Trickle, lambda request: httpx.Response(200, stream=Trickle())
+
+
+def test_a_body_that_grows_over_the_limit_is_not_read_to_its_end(answering, tmp_path):
+    body, answer = trickling(PNG, *[bytes(1000)] * 100)
+    with pytest.raises(TooLarge, match="larger than 5,000 bytes"):
+        answering(answer).download(URL, tmp_path, name="x", max_bytes=5000)
+    assert body.sent == 6
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_body_that_trickles_is_given_up(answering, tmp_path):
+    """No gap is long enough for a timeout, but all of them together are."""
+    body, answer = trickling(PNG, *[b"x"] * 1000)
+    with pytest.raises(Timeout, match=r"8\.8\.8\.8 took longer than 0 s"):
+        answering(answer).download(URL, tmp_path, name="x", max_seconds=0.0)
+    assert body.sent < 1000
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_download_goes_to_a_store_by_its_url(answering):
+    client = answering(lambda request: httpx.Response(200, content=PNG))
+    where = f"memory://{uuid.uuid4().hex}/out"
+    saved = client.download(URL, where, name="x")
+    assert (saved.path, saved.location) == (None, f"{where}/x.png")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import socket
 
 import pytest
 from hypothesis import given
@@ -31,6 +32,20 @@ def root(tmp_path):
     "url", ["https://h/a.png", "http://h/a.png", "data:image/png;base64,AA", "asset://a-1"]
 )
 def test_urls_pass_as_they_are(url):
+    assert as_url(url) is url
+
+
+@pytest.mark.parametrize(
+    "url", ["http://10.0.0.5/a.png", "https://localhost/a.png", "https://169.254.169.254/latest"]
+)
+def test_a_url_is_the_services_to_fetch_and_nothing_here_looks_it_up(url, monkeypatch):
+    """Whatever host a model names, nothing of this machine's network is reached."""
+
+    def used(*arguments, **options):
+        raise AssertionError("the network was used")
+
+    for name in ("getaddrinfo", "create_connection", "socket"):
+        monkeypatch.setattr(socket, name, used)
     assert as_url(url) is url
 
 
@@ -118,7 +133,7 @@ def test_a_string_that_is_no_path_is_refused(root, path):
 def test_a_file_over_the_limit_is_refused_before_it_is_read(root):
     with (root / "large.png").open("wb") as file:
         file.truncate(MAX_INPUT_BYTES + 1)
-    with pytest.raises(ConfigError, match="more than 31,457,280"):
+    with pytest.raises(ConfigError, match="more than 31,457,280 bytes: pass a smaller one"):
         as_url(root / "large.png", roots=[root])
 
 

@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from doubao_core import ConfigError, Malformed
-from doubao_core.media import Target, sniff
+from doubao_core.media import sniff, storage
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(40)
 ANY = ("image/", "video/")
 
 
 def save(folder, name="picture", content=PNG, allowed=ANY, block=7):
-    with Target(folder, name) as target:
+    with storage(folder).target(name) as target:
         for start in range(0, len(content), block):
             target.write(content[start : start + block])
         return target.commit(allowed)
@@ -60,7 +60,7 @@ def test_bytes_of_another_kind_leave_nothing_behind(tmp_path, content):
 
 
 def fail_while_writing(folder, error):
-    with Target(folder, "picture") as target:
+    with storage(folder).target("picture") as target:
         target.write(PNG)
         assert names(folder)[0].startswith(".partial-")
         raise error
@@ -130,12 +130,12 @@ class FullDisk:
     def write(self, block):
         raise OSError(28, "No space left on device")
 
-    flush = close = lambda self: self.write(b"")
+    fileno = close = lambda self: self.write(b"")
 
 
 def test_a_full_disk_is_a_config_error_and_leaves_nothing_behind(tmp_path):
     def write():
-        with Target(tmp_path, "picture") as target:
+        with storage(tmp_path).target("picture") as target:
             target._file.close()
             target._file = FullDisk()
             target.write(PNG)
@@ -147,7 +147,7 @@ def test_a_full_disk_is_a_config_error_and_leaves_nothing_behind(tmp_path):
 
 def test_a_disk_that_fills_up_at_the_end_is_a_config_error_too(tmp_path):
     def write():
-        with Target(tmp_path, "picture") as target:
+        with storage(tmp_path).target("picture") as target:
             target.write(PNG)
             target._file.close()
             target._file = FullDisk()
