@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from doubao_emulator import materials, prompt_hints
 from doubao_emulator.errors import (
-    ArkError,
     invalid_parameter,
     missing_parameter,
     unsupported_parameter,
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
 MOST_PICTURES = 15
 _LARGEST_SEED = 2_147_483_647
 _WIDE = 16
+_LAYERED_SIDES = (512, 6000)
 # What a group holds when neither the prompt nor the request says how many.
 _USUAL_GROUP = 4
 _EDITED_PIXELS = 1024 * 1024
@@ -57,6 +57,7 @@ class ImageRequest:
         stream: Answer picture by picture.
         searches: Whether the web search tool was offered to the model.
         transparent: Whether the result takes over the reference's alpha channel.
+        layered: Whether the reference is taken apart; `size` is then the base's.
     """
 
     model: ImageModel
@@ -71,6 +72,7 @@ class ImageRequest:
     stream: bool
     searches: bool
     transparent: bool
+    layered: bool
 
 
 def parse(world: World, cloud: Cloud, fields: Fields) -> ImageRequest:
@@ -87,14 +89,16 @@ def parse(world: World, cloud: Cloud, fields: Fields) -> ImageRequest:
     check_text(prompt)
     pictures = _read_pictures(world, model, fields)
     if layered:
-        raise _layers_refused(pictures)
+        _check_layered(pictures)
     _check_tuning(model, fields)
     image_format = _read_format(model, fields)
     return ImageRequest(
         model=model,
         prompt=prompt,
         pictures=pictures,
-        size=_read_size(model, fields, prompt, pictures),
+        size=_read_layered_size(model, fields, pictures[0])
+        if layered
+        else _read_size(model, fields, prompt, pictures),
         count=_read_count(model, fields, prompt, len(pictures)),
         encoded=fields.string("response_format", choices=("url", "b64_json")) == "b64_json",
         format=image_format,
@@ -103,6 +107,7 @@ def parse(world: World, cloud: Cloud, fields: Fields) -> ImageRequest:
         stream=_read_stream(model, fields),
         searches=_read_tools(model, fields),
         transparent=_read_background(model, fields, pictures, image_format),
+        layered=layered,
     )
 
 
@@ -117,16 +122,26 @@ def _read_layers(model: ImageModel, fields: Fields) -> bool:
     return bool(layered)
 
 
-def _layers_refused(pictures: tuple[Picture, ...]) -> ArkError:
-    """Refuse in the service's way what it would refuse, and in ours what it would do."""
+def _check_layered(pictures: tuple[Picture, ...]) -> None:
     if len(pictures) != 1 or (pictures[0].seen and pictures[0].format not in {"PNG", "JPEG"}):
         detail = "layer decomposition requires exactly one png or jpeg image."
-        return invalid_parameter("image", detail)
-    return invalid_parameter(
-        "layer_decomposition",
-        "the emulator cannot take a picture apart, test this against the service.",
-        code="InvalidParameter.UnsupportedParameter",
-    )
+        raise invalid_parameter("image", detail)
+    low, high = _LAYERED_SIDES
+    if not all(low <= side <= high for side in pictures[0].size or (low, high)):
+        raise invalid_parameter("image", f"image sides must be in [{low}, {high}] pixels.")
+
+
+def _read_layered_size(model: ImageModel, fields: Fields, picture: Picture) -> Size:
+    """Return the base's size: a level, or with ``auto`` that of the picture."""
+    size = fields.string("size") or "auto"
+    square = model.sizes[model.default_size]["1:1"]
+    if size == "auto":
+        return picture.size or square
+    if size not in model.sizes:
+        levels = ", ".join((*model.sizes, "auto"))
+        raise invalid_parameter("size", f"`{size[:32]}` is not supported, use one of {levels}.")
+    level = model.sizes[size]
+    return level[prompt_hints.nearest_ratio(picture.size or square, level)]
 
 
 def _read_pictures(world: World, model: ImageModel, fields: Fields) -> tuple[Picture, ...]:

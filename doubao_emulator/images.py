@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from starlette.routing import Route
 
-from doubao_emulator import image_request, media, sse
+from doubao_emulator import image_request, layers, media, sse
 from doubao_emulator.errors import ArkError, sensitive_content
 from doubao_emulator.exchange import exchange_of, json_reply
 from doubao_emulator.render import Still, render_still
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from starlette.requests import Request
     from starlette.responses import Response
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from doubao_emulator.exchange import Exchange
     from doubao_emulator.faults import Fault
     from doubao_emulator.image_request import ImageRequest
+    from doubao_emulator.media_models import Size
+    from doubao_emulator.render import Format
     from doubao_emulator.state import World
     from doubao_emulator.wire import JSON
 
@@ -87,10 +89,9 @@ class _Job:
 
     def _tail(self, data: list[dict[str, JSON]]) -> dict[str, JSON]:
         """Return `usage`, and `tools` when the model was offered one."""
-        made = sum("error" not in item for item in data)
-        width, height = self._asked.size
-        tokens = round(made * width * height / _PIXELS_PER_TOKEN)
-        usage: dict[str, JSON] = {"generated_images": made}
+        made = [str(item["size"]) for item in data if "error" not in item]
+        tokens = round(sum(map(_pixels, made)) / _PIXELS_PER_TOKEN)
+        usage: dict[str, JSON] = {"generated_images": len(made)}
         if self._asked.model.layers:
             usage["input_images"] = len(self._asked.pictures)
         usage |= {"output_tokens": tokens, "total_tokens": tokens}
@@ -101,6 +102,10 @@ class _Job:
 
     async def _items(self) -> AsyncIterator[dict[str, JSON]]:
         """Yield each picture, or its error in its place."""
+        if self._asked.layered:
+            async for item in self._layers():
+                yield item
+            return
         for index in range(self._asked.count):
             error = self._failure(index)
             if error is None:
@@ -109,6 +114,18 @@ class _Job:
             yield {"error": error.nested(self._exchange.request_id)}
             if error.code == _STOPS_THE_REST:
                 return
+
+    async def _layers(self) -> AsyncIterator[dict[str, JSON]]:
+        """Yield the base and the layers on it; one that fails is all that there is."""
+        if self._fault is not None and (error := self._failure(self._asked.count - 1)):
+            yield {"error": error.nested(self._exchange.request_id)}
+            return
+        asked = self._asked
+        for layer in layers.plan(asked.size):
+            extension = "png" if layer.name else asked.format
+            render = partial(_render_layer, asked, layer)
+            item = await self._delivered(render, layer.size, extension)
+            yield {**item, **layer.facts(asked.size)}
 
     def _failure(self, index: int) -> ArkError | None:
         """Return what the fault does to picture `index`; the last one unless it says which."""
@@ -123,17 +140,22 @@ class _Job:
 
     async def _picture(self, index: int) -> dict[str, JSON]:
         asked = self._asked
-        width, height = asked.size
-        render = partial(_render, asked, index)
-        if asked.encoded:
+        return await self._delivered(partial(_render, asked, index), asked.size, asked.format)
+
+    async def _delivered(
+        self, render: Callable[[], bytes], size: Size, extension: Format
+    ) -> dict[str, JSON]:
+        """Return an item with a picture, as a link or inside."""
+        width, height = size
+        if self._asked.encoded:
             data = await asyncio.to_thread(render)
             item: dict[str, JSON] = {"b64_json": base64.b64encode(data).decode()}
         else:
-            url = media.publish(self._world, extension=asked.format, size=asked.size, render=render)
+            url = media.publish(self._world, extension=extension, size=size, render=render)
             item = {"url": url}
         item["size"] = f"{width}x{height}"
-        if asked.model.layers:
-            item["output_format"] = asked.format
+        if self._asked.model.layers:
+            item["output_format"] = extension
         return item
 
 
@@ -142,6 +164,16 @@ _NO_SEARCH: dict[str, JSON] = {"tool_usage": {"web_search": 0}}
 
 def _struck(fault: Fault, count: int) -> int:
     return min(fault.number("index", count - 1), count - 1)
+
+
+def _pixels(size: str) -> int:
+    width, height = size.split("x")
+    return int(width) * int(height)
+
+
+def _render_layer(asked: ImageRequest, layer: layers.Layer) -> bytes:
+    data = asked.pictures[0].read()
+    return layers.render_layer(data, asked.size, layer, asked.format, watermark=asked.watermark)
 
 
 def _render(asked: ImageRequest, index: int) -> bytes:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypedDict, Unpack
 
 from doubao_core.api.reader import EventReader
-from doubao_core.errors import ConfigError, DoubaoError, Malformed, from_payload
+from doubao_core.errors import (
+    ConfigError,
+    DoubaoError,
+    JobFailed,
+    Malformed,
+    RateLimited,
+    RequestError,
+    from_payload,
+)
 from doubao_core.operation import (
     JSON,
     Flow,
@@ -17,13 +26,24 @@ from doubao_core.operation import (
     Reply,
     Send,
     Streaming,
+    Wait,
     body,
+    identifier,
 )
 
 MOST_PICTURES = 15
 """References and outputs of one group together (ark.md 14.1)."""
 # Fifteen pictures of 30 MB as base64.
 _MOST_BYTES = 640 * 1024 * 1024
+
+_FAILED = frozenset({"failed", "cancelled", "expired"})
+_UNDER_WAY = frozenset({"queued", "running", "unknown"})
+_UNFINISHED = (
+    "the picture was accepted and is not finished; do not ask for it again, that would cost twice: "
+    "look its task up later, or wait for the webhook"
+)
+# Pauses between the look-ups of a picture task, in seconds (gateways.md 4.5).
+_FIRST_LOOK, _SLOWER, _LONGEST_PAUSE = 2.0, 1.5, 15.0
 
 
 class ImageOptions(TypedDict, total=False):
@@ -59,6 +79,7 @@ class Image:
         url: Where it is for 24 hours, unless base64 was asked for.
         b64_json: The picture itself as plain base64.
         size: ``"<width>x<height>"`` in pixels, as it really is.
+        created: When it was made, in unix seconds.
         error: Why this one failed; the others of the group are not affected.
     """
 
@@ -67,18 +88,21 @@ class Image:
     b64_json: str | None = field(default=None, repr=False)
     size: str | None = None
     output_format: str | None = None
+    created: int | None = None
     error: DoubaoError | None = None
     raw: JSON = field(default_factory=dict, repr=False)
 
     @classmethod
-    def parse(cls, item: Mapping[str, Any], index: int) -> Image:
+    def parse(cls, item: Mapping[str, Any], index: int, created: int | None = None) -> Image:
         """Read an item of ``data``, or a ``partial_…`` event."""
+        place = item.get("image_index")
         return cls(
-            index=item.get("image_index", index),
+            index=place if isinstance(place, int) else index,
             url=item.get("url"),
             b64_json=item.get("b64_json"),
             size=item.get("size"),
             output_format=item.get("output_format"),
+            created=item.get("created", created),
             error=from_payload(item["error"]) if item.get("error") else None,
             raw=dict(item),
         )
@@ -106,32 +130,66 @@ class ImageUsage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Images:
-    """The answer to a picture request (ark.md 14.2); failed pictures have an ``error``."""
+    """The answer to a picture request (ark.md 14.2); failed pictures have an ``error``.
+
+    Attributes:
+        status: Where the work is; anything but ``succeeded`` is a task of a provider that makes
+            pictures in their own time, and the one picture's ``error`` says what to do.
+        task_id: The task's id, where the provider has one.
+    """
 
     images: tuple[Image, ...]
     model: str
     usage: ImageUsage | None
     created: int | None = None
     request_id: str | None = None
+    status: str = "succeeded"
+    task_id: str | None = None
     raw: JSON = field(default_factory=dict, repr=False)
+
+    @property
+    def pending(self) -> bool:
+        """Whether asking for the task again may give the pictures."""
+        can_be_asked_for = self.task_id and self.raw.get("can_be_looked_up", True)
+        return bool(can_be_asked_for) and self.status != "succeeded"
 
     @classmethod
     def parse(cls, reply: Reply) -> Images:
         """Read the answer; one in which every picture failed is raised as that failure."""
         raw = reply.json()
         items = raw.get("data") or []
+        # Ark says no status; a service that says one beside its pictures has made them.
+        status = "succeeded" if items else raw.get("status")
+        if status in _FAILED:
+            raise _ended_badly(raw, reply)
+        if status in _UNDER_WAY:
+            items = [{"error": {"code": "unfinished", "message": _UNFINISHED}}]
         if not items and raw.get("error"):
             raise from_payload(raw["error"], status=reply.status, headers=reply.headers)
         if not isinstance(items, list) or not items:
             raise Malformed("the answer has no pictures", status=reply.status)
         return cls(
-            images=tuple(Image.parse(item, index) for index, item in enumerate(items)),
+            images=tuple(
+                Image.parse(item, index, raw.get("created")) for index, item in enumerate(items)
+            ),
             model=raw.get("model") or "",
             usage=ImageUsage.parse(raw["usage"]) if raw.get("usage") else None,
             created=raw.get("created"),
             request_id=reply.headers.get("x-request-id"),
+            status=status or "succeeded",
+            task_id=raw.get("id"),
             raw={name: value for name, value in raw.items() if name != "data"},
         )
+
+
+def _ended_badly(raw: JSON, reply: Reply) -> JobFailed:
+    error = raw.get("error") or {}
+    return JobFailed(
+        f"picture task {raw.get('id')} ended as {raw['status']}: "
+        f"{error.get('message') or 'the service gave no reason'}",
+        code=error.get("code"),
+        request_id=reply.headers.get("x-request-id"),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,20 +240,26 @@ def _request(
     return Send(
         operation="images.create",
         body=body({"model": model, "prompt": prompt or None, "stream": stream}, options),
+        once=secrets.token_hex(16),
         repeat=Repeat.REFUSED_ONLY,
         max_bytes=_MOST_BYTES,
     )
 
 
 @Operation
-def create_images(*, model: str, prompt: str, **options: Unpack[ImageOptions]) -> Flow[Images]:
+def create_images(
+    *, model: str, prompt: str, wait_timeout: float = 600.0, **options: Unpack[ImageOptions]
+) -> Flow[Images]:
     """Make pictures and wait for all of them; this costs money (ark.md 14).
 
-    Sent once: it is repeated only after a definite refusal (a rate limit, no connection).
+    Sent once: it is repeated only after a definite refusal (a rate limit, no connection). A
+    provider that answers with a task is asked for it until it ends; where there is no way to ask,
+    or the time is over, the task is the answer.
 
     Args:
         model: Picture model id (``doubao-seedream-…``) or endpoint id.
         prompt: What to show; at most about 300 Chinese characters or 600 English words.
+        wait_timeout: Seconds to ask for a task; Ark has none, it answers with the pictures.
         options: See :class:`ImageOptions`.
 
     Raises:
@@ -203,8 +267,38 @@ def create_images(*, model: str, prompt: str, **options: Unpack[ImageOptions]) -
         ContentRejected: The prompt, a reference or every picture was refused.
         DoubaoError: Any other of the tree.
     """
-    reply = yield _request(model, prompt, options)
-    return Images.parse(reply)
+    images = Images.parse((yield _request(model, prompt, options)))
+    pause, spent = _FIRST_LOOK, 0.0
+    while images.pending and spent + pause <= wait_timeout:
+        yield Wait(seconds=pause)
+        try:
+            reply = yield _look_up(images.task_id or "")
+        except DoubaoError as error:
+            if isinstance(error, RequestError) and not isinstance(error, RateLimited):
+                # There is no way to ask; the pictures are paid for, and the task is all there is.
+                return images
+            spent += error.elapsed
+        else:
+            images = Images.parse(reply)
+            spent += reply.elapsed
+        spent += pause
+        pause = min(pause * _SLOWER, _LONGEST_PAUSE)
+    return images
+
+
+@Operation
+def get_images(task_id: str) -> Flow[Images]:
+    """Look a picture task up; only providers that make pictures in their own time have them.
+
+    Raises:
+        UnsupportedOperation: The provider has no such tasks, or documents no way to ask for one.
+        JobFailed: The task made nothing.
+    """
+    return Images.parse((yield _look_up(task_id)))
+
+
+def _look_up(task_id: str) -> Send:
+    return Send(operation="images.get", path={"task_id": identifier("task_id", task_id)})
 
 
 @Streaming
@@ -214,7 +308,7 @@ def stream_images(
     """Make pictures and get each when it is finished; this costs money (ark.md 14.5).
 
     Only Seedream 5.0 lite, 4.5 and 4.0 stream. A failed picture of a group is an event, not an
-    exception. The arguments are those of :func:`create_images`.
+    exception. The arguments are those of :func:`create_images` but for ``wait_timeout``.
 
     Raises:
         AmbiguousSubmit: The connection was lost; what had come was given out before.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypedDict, Unpack
@@ -78,6 +79,7 @@ class VideoTask:
         last_frame_url: The last picture, if it was asked for.
         error: Why it failed.
         completion_tokens: What it cost, once it has succeeded.
+        progress: Percent done, where the provider says so; Ark does not.
     """
 
     id: str
@@ -89,6 +91,7 @@ class VideoTask:
     completion_tokens: int | None = None
     created_at: int | None = None
     updated_at: int | None = None
+    progress: int | None = None
     raw: JSON = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -109,6 +112,7 @@ class VideoTask:
             completion_tokens=(raw.get("usage") or {}).get("completion_tokens"),
             created_at=raw.get("created_at"),
             updated_at=raw.get("updated_at"),
+            progress=raw.get("progress"),
             raw=dict(raw),
         )
 
@@ -116,6 +120,10 @@ class VideoTask:
     def ended(self) -> bool:
         """Whether the task will not change any more."""
         return self.status in ENDED
+
+    def may_follow(self, known: VideoTask | None) -> bool:
+        """Whether this can be the state after *known*: a task never goes back (ark.md 15.4)."""
+        return known is None or not (known.ended or _stage(self) < _stage(known))
 
     def checked(self) -> VideoTask:
         """Give the task back, or raise what a bad end means.
@@ -134,6 +142,11 @@ class VideoTask:
             request_id=self.error.request_id if self.error else None,
             operation="videos.get",
         ) from self.error
+
+
+def _stage(task: VideoTask) -> int:
+    # A status that is newer than this library may be anywhere between the first and the last.
+    return 0 if task.status == "queued" else 2 if task.ended else 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,6 +182,7 @@ def create_video(
     reply = yield Send(
         operation="videos.create",
         body=body({"model": model, "content": list(content)}, options),
+        once=secrets.token_hex(16),
         repeat=Repeat.REFUSED_ONLY,
     )
     return VideoTask.parse(reply.json())

@@ -16,13 +16,17 @@ from doubao_core.studio.arguments import (
     settled,
     without,
 )
-from doubao_core.studio.drive import AsyncStudio, Desk, Studio
+from doubao_core.studio.desk import Desk
+from doubao_core.studio.drive import AsyncStudio, Studio
 from doubao_core.studio.explain import explained
-from doubao_core.studio.image import ImageOrder, ImageRules
+from doubao_core.studio.image import ImageRules
 from doubao_core.studio.models import IMAGE_MODEL, VIDEO_MODEL
+from doubao_core.studio.orders import ImageOrder, VideoOrder
+from doubao_core.studio.outcome import broken_off, image_result
+from doubao_core.studio.pricing import Pricing
 from doubao_core.studio.references import References
 from doubao_core.studio.results import ImageResult, MadeImage, Progress, VideoResult
-from doubao_core.studio.video import VideoOrder, VideoRules
+from doubao_core.studio.video import VideoRules
 
 __all__ = [
     "IMAGE_MODEL",
@@ -36,6 +40,7 @@ __all__ = [
     "ImageResult",
     "ImageRules",
     "MadeImage",
+    "Pricing",
     "Progress",
     "References",
     "Studio",
@@ -44,8 +49,10 @@ __all__ = [
     "VideoOrder",
     "VideoResult",
     "VideoRules",
+    "broken_off",
     "complaint",
     "explained",
+    "image_result",
     "parsed",
     "settled",
     "without",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
+import unicodedata
 
 from doubao_core.errors import (
     AmbiguousSubmit,
@@ -21,6 +23,7 @@ from doubao_core.errors import (
 )
 
 _LONGEST = 300
+_FACT = re.compile(r"[\w.:@-]{1,128}")
 _LOST = (
     "The answer to a paid request was lost, so it may or may not have been accepted and charged. "
     "Do not send it again by yourself: tell the user, who can look it up."
@@ -50,11 +53,32 @@ def explained(error: DoubaoError) -> str:
     if not issubclass(kind, ContentRejected):
         kind = type(error)
     advice = next(text for cause, text in _ADVICE if issubclass(kind, cause))
-    code = f" [{error.code}]" if error.code else ""
+    code = f" [{fact(error.code)}]" if error.code else ""
     return f"{advice} In detail{code}: {reason(error)}."
 
 
 def reason(error: DoubaoError) -> str:
     """Give the message of *error*, shortened; the service's words marked: a model must not obey."""
-    message = textwrap.shorten(error.message, _LONGEST, placeholder="…")
-    return f'the service said "{message}"' if error.body is not None or error.code else message
+    if not _is_services(error):
+        return textwrap.shorten(error.message, _LONGEST, placeholder="…")
+    return f'the service said "{_quotable(error.message)}"'
+
+
+def fact(word: object) -> str:
+    """Give a word of the service, such as a size or a status, if it can be no sentence."""
+    text = str(word)
+    return text if _FACT.fullmatch(text) else "?"
+
+
+def _is_services(error: DoubaoError) -> bool:
+    # A task that ended badly is told in the words of its reason, which is the cause.
+    told = isinstance(error, JobFailed) and error.__cause__ is not None
+    return told or error.body is not None or bool(error.code)
+
+
+def _quotable(message: str) -> str:
+    """Shorten a text, so that it can neither end its quotation nor hide in it."""
+    visible = "".join(
+        " " if unicodedata.category(sign).startswith(("C", "Z")) else sign for sign in message
+    )
+    return textwrap.shorten(visible.replace('"', "'"), _LONGEST, placeholder="…")

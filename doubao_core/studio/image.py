@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from doubao_core.errors import ConfigError
+from doubao_core.studio import image_checks, image_size
 from doubao_core.studio.arguments import (
     Arguments,
     ImageArguments,
+    asked,
+    hidden,
     refused_as,
     settled,
     without,
 )
-from doubao_core.studio.models import MOST_GROUP, ImageModel, image_model
-from doubao_core.studio.references import References
+from doubao_core.studio.models import ImageModel, image_model
+from doubao_core.studio.orders import ImageOrder
+from doubao_core.studio.references import References, check_body
 
-_PIXELS = re.compile(r"(\d{2,5})\s*[xX×*]\s*(\d{2,5})")
-_RATIO = re.compile(r"\d{1,2}:\d{1,2}")
-_LONGEST_SIDE = 16
-"""A picture may be this many times longer than wide, and back (ark.md 14.3)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageOrder:
-    """A checked request: ``create_images(model=…, prompt=…, **options)``."""
-
-    model: str
-    prompt: str
-    options: Mapping[str, Any] = field(default_factory=dict, repr=False)
+_SEARCH = ({"type": "web_search"},)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +33,7 @@ class ImageRules:
         sizes: The only values of ``size`` that are allowed; empty allows all. The only one is what
             a call without a size gets.
         fixed: Arguments that the developer decides.
+        shown: Rarely used arguments that the model may set, too: see ``ImageArguments.rare``.
         response_format: How pictures come: as URLs that are fetched, or as base64 in the answer.
         extra_body: Fields of the request that no argument covers.
     """
@@ -52,6 +44,7 @@ class ImageRules:
     sizes: Sequence[str] = ()
     response_format: Literal["url", "b64_json"] = "url"
     fixed: Mapping[str, Any] = field(default_factory=dict)
+    shown: Sequence[str] = ()
     extra_body: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
@@ -60,32 +53,42 @@ class ImageRules:
         if limits is not None:
             for size in self.sizes:
                 with refused_as("sizes"):
-                    self._wire_size(size, limits)
+                    image_size.on_the_wire(size, limits, self.model)
+        self._hidden()
         checks: dict[str, Callable[[Any, ImageModel | None], object]] = {
             "size": self._size,
             "max_images": lambda count, limits: self._check_count(count or 1, 0, limits),
-            "output_format": self._format,
-            "seed": self._seed,
         }
         for name, value in settled(ImageArguments, self.fixed).items():
-            if check := checks.get(name):
-                with refused_as("fixed"):
+            with refused_as("fixed"):
+                if check := checks.get(name):
                     check(value, limits)
+                if limits is not None:
+                    image_checks.check_one(name, value, limits, self.model)
 
     def schema(self) -> type[Arguments]:
         """Give the arguments that the model may set, with what is allowed in their words."""
-        limits = image_model(self.model)
-        hidden = {*self.fixed, *(("seed",) if limits and not limits.seed else ())}
         most = (
             f"Most pictures to make as a coherent group, {self.most_images} at most; 1 if left out."
         )
         count = {"type": "integer", "minimum": 1, "maximum": self.most_images}
         notes: dict[str, Any] = {"max_images": {"description": most, **count}}
+        limits = image_model(self.model)
         if self.sizes:
             must = "; must be given" if len(self.sizes) > 1 else ""
             said = f"Size: {' or '.join(self.sizes)}{must}."
             notes["size"] = {"description": said, "type": "string", "enum": list(self.sizes)}
-        return without(ImageArguments, hidden, notes)
+        elif limits is not None:
+            notes["size"] = {"description": image_size.described(limits), "type": "string"}
+        return without(ImageArguments, self._hidden(), notes)
+
+    def asked(self, given: Mapping[str, Any]) -> ImageOrder:
+        """Turn what a model wrote into a request; what is fixed wins, what is hidden is refused.
+
+        Raises:
+            ConfigError: As for :meth:`order`.
+        """
+        return self.order(asked(ImageArguments, given, self.fixed, self._hidden()))
 
     def order(self, wanted: ImageArguments) -> ImageOrder:
         """Turn arguments into a request.
@@ -95,44 +98,60 @@ class ImageRules:
         """
         limits = image_model(self.model)
         count = wanted.max_images or 1
-        sources = [self.references.url(each) for each in wanted.images or ()]
-        self._check_count(count, len(sources), limits)
+        self._check_count(count, len(wanted.images or ()), limits)
+        if limits is not None:
+            image_checks.check(wanted, limits, self.model)
+        sources = [
+            self.references.picture(each, image_checks.reference_limits(limits))
+            for each in wanted.images or ()
+        ]
+        check_body([wanted.prompt, *sources])
         group = {"max_images": count} if count > 1 else None
+        optimizer = {"mode": wanted.optimize_prompt, "thinking": wanted.optimize_thinking}
         options: dict[str, Any] = {
             "image": sources[0] if len(sources) == 1 else sources or None,
-            "size": self._size(wanted.size, limits),
+            "size": self._size(wanted.size, limits, layers=bool(wanted.layers)),
             "response_format": self.response_format,
-            "output_format": self._format(wanted.output_format, limits),
+            "output_format": image_checks.output_format(wanted, limits),
             "watermark": wanted.watermark,
-            "seed": self._seed(wanted.seed, limits),
+            "seed": wanted.seed,
+            "guidance_scale": wanted.guidance_scale,
             "sequential_image_generation": "auto" if group else None,
             "sequential_image_generation_options": group,
+            "optimize_prompt_options": {
+                name: value for name, value in optimizer.items() if value is not None
+            }
+            or None,
+            "tools": _SEARCH if wanted.web_search else None,
+            "background": wanted.background,
+            "layer_decomposition": wanted.layers or None,
             "extra_body": self.extra_body,
         }
         return ImageOrder(model=self.model, prompt=wanted.prompt, options=options)
 
+    @property
+    def lacks(self) -> frozenset[str]:
+        """The arguments that the model does not take; none if it is unknown."""
+        return image_checks.lacks(image_model(self.model))
+
+    def _hidden(self) -> frozenset[str]:
+        return hidden(ImageArguments, self.fixed, self.shown, self.lacks)
+
     def _check_count(self, count: int, references: int, limits: ImageModel | None) -> None:
         if count > self.most_images:
             raise ConfigError(f"max_images may be {self.most_images} at most, not {count}")
-        if limits is None:
-            return
-        if count > 1 and not limits.group:
-            raise ConfigError(
-                f"{self.model} makes one picture a call: leave max_images out and call again for "
-                "each picture"
-            )
-        if references > limits.references:
-            raise ConfigError(
-                f"{self.model} takes {limits.references} pictures in images, not {references}"
-            )
-        if count > 1 and count + references > MOST_GROUP:
-            raise ConfigError(
-                f"images and max_images together may be {MOST_GROUP}, not {references} and {count}"
-            )
+        if limits is not None:
+            image_checks.check_count(count, references, limits, self.model)
 
-    def _size(self, size: str | None, limits: ImageModel | None) -> str | None:
+    def _size(
+        self, size: str | None, limits: ImageModel | None, *, layers: bool = False
+    ) -> str | None:
         allowed = self._allowed_size(size) if self.sizes else size
-        return allowed if allowed is None or limits is None else self._wire_size(allowed, limits)
+        if allowed is None or limits is None:
+            return allowed
+        if layers:
+            return image_size.of_layers(allowed, limits)
+        return image_size.on_the_wire(allowed, limits, self.model)
 
     def _allowed_size(self, size: str | None) -> str:
         if size is None:
@@ -143,49 +162,3 @@ class ImageRules:
             if each.lower() == size.strip().lower():
                 return each
         raise ConfigError(f"size must be one of {', '.join(self.sizes)}, not {size!r}")
-
-    def _wire_size(self, size: str, limits: ImageModel) -> str:
-        if level := next((each for each in limits.levels if each.lower() == size.lower()), None):
-            return level
-        if _RATIO.fullmatch(size):
-            return self._ratio(size, limits)
-        if found := _PIXELS.fullmatch(size.strip()):
-            return self._pixels(int(found[1]), int(found[2]), limits)
-        raise ConfigError(f"size {size[:40]!r} is unknown: {self._choices(limits)}")
-
-    def _ratio(self, ratio: str, limits: ImageModel) -> str:
-        if ratio not in limits.by_ratio:
-            raise ConfigError(f"ratio {ratio} is unknown: {self._choices(limits)}")
-        return limits.by_ratio[ratio]
-
-    def _pixels(self, width: int, height: int, limits: ImageModel) -> str:
-        fewest, most = limits.pixels
-        if not fewest <= width * height <= most:
-            raise ConfigError(
-                f"size {width}x{height} has {width * height:,} pixels, and {self.model} makes "
-                f"{fewest:,} to {most:,}: {self._choices(limits)}"
-            )
-        if max(width, height) > _LONGEST_SIDE * min(width, height):
-            raise ConfigError(f"size {width}x{height} is too narrow: {self._choices(limits)}")
-        return f"{width}x{height}"
-
-    def _choices(self, limits: ImageModel) -> str:
-        ways = [
-            f"a level ({', '.join(limits.levels)})" if limits.levels else "",
-            f"a ratio ({', '.join(limits.by_ratio)})" if limits.by_ratio else "",
-            "WIDTHxHEIGHT",
-        ]
-        return f"use {' or '.join(way for way in ways if way)}"
-
-    def _format(self, wanted: str | None, limits: ImageModel | None) -> str | None:
-        if wanted is None or limits is None:
-            return wanted
-        if wanted not in limits.formats:
-            raise ConfigError(f"{self.model} makes {' or '.join(limits.formats)}, not {wanted}")
-        # A model with one format takes no field for it (ark.md 14.1).
-        return wanted if len(limits.formats) > 1 else None
-
-    def _seed(self, seed: int | None, limits: ImageModel | None) -> int | None:
-        if seed is not None and limits is not None and not limits.seed:
-            raise ConfigError(f"{self.model} takes no seed: leave it out")
-        return seed

@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from doubao_core.errors import ConfigError
+from doubao_core.studio import video_checks
 from doubao_core.studio.arguments import (
     Arguments,
     VideoArguments,
+    asked,
+    hidden,
     refused_as,
     settled,
     without,
 )
-from doubao_core.studio.models import RATIOS, VideoModel, video_model
-from doubao_core.studio.references import References
+from doubao_core.studio.models import VideoModel, video_model
+from doubao_core.studio.orders import VideoOrder
+from doubao_core.studio.references import FRAME_LIMITS, References, check_body
+from doubao_core.studio.video_checks import CHOOSE, DRAFT_RESOLUTION, FPS
 
-_ADAPTIVE = "adaptive"
-_CHOOSE = -1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VideoOrder:
-    """A checked task: ``create_video(model=…, content=…, **options)``."""
-
-    model: str
-    content: Sequence[Mapping[str, Any]] = field(repr=False)
-    options: Mapping[str, Any] = field(default_factory=dict)
+_SEARCH = ({"type": "web_search"},)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +32,10 @@ class VideoRules:
 
     Attributes:
         most_seconds: Longest film; ``None`` for the model's own limit.
-        resolutions: The only resolutions that are allowed; empty allows the model's.
+        resolutions: The only resolutions that are allowed; empty allows the model's. A draft has
+            480p in any case.
         fixed: Arguments that the developer decides.
+        shown: Rarely used arguments that the model may set, too: see ``VideoArguments.rare``.
         extra_body: Fields of the request that no argument covers.
     """
 
@@ -46,6 +44,7 @@ class VideoRules:
     most_seconds: int | None = None
     resolutions: Sequence[str] = ()
     fixed: Mapping[str, Any] = field(default_factory=dict)
+    shown: Sequence[str] = ()
     extra_body: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
@@ -53,16 +52,18 @@ class VideoRules:
         limits = video_model(self.model)
         if limits is not None:
             self._check_settings(limits)
+        self._hidden()
         checks: dict[str, Callable[[Any, VideoModel | None], object]] = {
             "duration": self._check_duration,
-            "ratio": lambda ratio, _: _check_ratio(ratio),
+            "ratio": lambda ratio, _: video_checks.check_ratio_name(ratio),
             "resolution": self._resolution,
-            "generate_audio": self._audio,
         }
         for name, value in settled(VideoArguments, self.fixed).items():
-            if check := checks.get(name):
-                with refused_as("fixed"):
+            with refused_as("fixed"):
+                if check := checks.get(name):
                     check(value, limits)
+                if limits is not None:
+                    video_checks.check_one(name, value, limits, self.model)
 
     def _check_settings(self, limits: VideoModel) -> None:
         shortest = limits.seconds[0]
@@ -88,11 +89,23 @@ class VideoRules:
             said = f"Length in seconds: {_span(shortest, longest)}{must}."
             bounds = {"type": "integer", "minimum": shortest, "maximum": longest}
             notes["duration"] = {"description": said, **bounds}
-        if self.resolutions:
-            allowed = self._allowed_resolutions()
-            said = f"Resolution: {' or '.join(allowed)}; must be given."
+        elif limits is not None:
+            chosen = f", or {CHOOSE} for what fits the prompt" if limits.chooses else ""
+            said = f"Length in seconds: {_span(*limits.seconds)}{chosen}."
+            notes["duration"] = {"description": said, "type": "integer"}
+        if allowed := self._allowed_resolutions() or list(limits.resolutions if limits else ()):
+            must = "must be given" if self.resolutions else "higher costs more"
+            said = f"Resolution: {' or '.join(allowed)}; {must}."
             notes["resolution"] = {"description": said, "type": "string", "enum": allowed}
-        return without(VideoArguments, self.fixed, notes)
+        return without(VideoArguments, self._hidden(), notes)
+
+    def asked(self, given: Mapping[str, Any]) -> VideoOrder:
+        """Turn what a model wrote into a task; what is fixed wins, what is hidden is refused.
+
+        Raises:
+            ConfigError: As for :meth:`order`.
+        """
+        return self.order(asked(VideoArguments, given, self.fixed, self._hidden()))
 
     def order(self, wanted: VideoArguments) -> VideoOrder:
         """Turn arguments into a task.
@@ -101,23 +114,72 @@ class VideoRules:
             ConfigError: The model or the developer does not allow it; the text says what is.
         """
         limits = video_model(self.model)
+        if wanted.draft_task:
+            return self._finished_draft(wanted, limits)
         if not wanted.prompt.strip():
             raise ConfigError("prompt is empty: say what happens in the video")
-        _check_modes(wanted)
-        self._check_duration(wanted.duration, limits)
-        if limits is not None:
-            self._check_model(wanted, limits)
-        options: dict[str, Any] = {
+        video_checks.check(wanted, limits, self.model)
+        video_checks.check_ratio(wanted, limits, self.model)
+        video_checks.check_edit(wanted, may_choose=self.most_seconds is None)
+        self._check_length(wanted, limits)
+        content = self._content(wanted)
+        options = {
             "duration": wanted.duration,
-            "ratio": self._ratio(wanted, limits),
-            "resolution": self._resolution(wanted.resolution, limits),
-            "generate_audio": self._audio(wanted.generate_audio, limits),
+            "ratio": wanted.ratio,
+            "resolution": self._draft_or(wanted, limits),
+            "generate_audio": wanted.generate_audio if _makes_sound(limits) else None,
             "seed": wanted.seed,
+            "frames": wanted.frames,
+            "camera_fixed": wanted.camera_fixed or None,
+            "draft": wanted.draft or None,
+            "omni_reference_task_type": wanted.task_type,
+            "tools": _SEARCH if wanted.web_search else None,
+            **self._either_way(wanted, limits),
+        }
+        if wanted.task_type == "edit":
+            options["duration"] = CHOOSE
+        return VideoOrder(model=self.model, content=content, options=options)
+
+    def _finished_draft(self, wanted: VideoArguments, limits: VideoModel | None) -> VideoOrder:
+        """Make a draft in full: its prompt and settings are the draft's (ark.md 15.6)."""
+        video_checks.check_draft_task(wanted, self.fixed)
+        if limits is not None:
+            for name in ("draft_task", "output_format", "service_tier", "priority"):
+                video_checks.check_one(name, getattr(wanted, name), limits, self.model)
+        options = {
+            "resolution": self._resolution(wanted.resolution, limits),
+            **self._either_way(wanted, limits),
+        }
+        content = [{"type": "draft_task", "draft_task": {"id": wanted.draft_task}}]
+        return VideoOrder(model=self.model, content=content, options=options)
+
+    def _either_way(self, wanted: VideoArguments, limits: VideoModel | None) -> dict[str, Any]:
+        """Give what is asked for a film from scratch and for one from a draft alike."""
+        several = limits is None or len(limits.formats) > 1
+        return {
             "watermark": wanted.watermark,
-            "return_last_frame": wanted.return_last_frame,
+            "return_last_frame": self._last_frame(wanted),
+            "output_format": wanted.output_format if several else None,
+            "service_tier": wanted.service_tier,
+            "priority": wanted.priority or None,
+            "execution_expires_after": wanted.execution_expires_after,
+            "callback_url": wanted.callback_url,
+            "safety_identifier": wanted.safety_identifier,
             "extra_body": self.extra_body,
         }
-        return VideoOrder(model=self.model, content=self._content(wanted), options=options)
+
+    def _last_frame(self, wanted: VideoArguments) -> bool | None:
+        if not (wanted.draft and wanted.return_last_frame):
+            return wanted.return_last_frame
+        if "return_last_frame" in self.fixed:
+            # Meant for whole films.
+            return None
+        raise ConfigError("a draft gives no last frame: leave return_last_frame out")
+
+    def _draft_or(self, wanted: VideoArguments, limits: VideoModel | None) -> str | None:
+        if wanted.draft:
+            return DRAFT_RESOLUTION
+        return self._resolution(wanted.resolution, limits)
 
     def _content(self, wanted: VideoArguments) -> list[Mapping[str, Any]]:
         pictures = [
@@ -125,14 +187,40 @@ class VideoRules:
             ("last_frame", wanted.last_frame),
             *(("reference_image", each) for each in wanted.reference_images or ()),
         ]
-        return [
-            {"type": "text", "text": wanted.prompt},
+        material = [
             *(
-                {"type": "image_url", "image_url": {"url": self.references.url(name)}, "role": role}
+                _part("image", role, self.references.picture(name, FRAME_LIMITS))
                 for role, name in pictures
                 if name
             ),
+            *(
+                _part("video", "reference_video", self.references.film(name))
+                for name in wanted.reference_videos or ()
+            ),
+            *(
+                _part("audio", "reference_audio", self.references.sound(name))
+                for name in wanted.reference_audios or ()
+            ),
         ]
+        check_body([wanted.prompt, *(part[part["type"]]["url"] for part in material)])
+        return [{"type": "text", "text": wanted.prompt}, *material]
+
+    @property
+    def lacks(self) -> frozenset[str]:
+        """The arguments that the model does not take; none if it is unknown."""
+        return video_checks.lacks(video_model(self.model))
+
+    def _hidden(self) -> frozenset[str]:
+        return hidden(VideoArguments, self.fixed, self.shown, self.lacks)
+
+    def _check_length(self, wanted: VideoArguments, limits: VideoModel | None) -> None:
+        if wanted.frames is None:
+            # An edit takes the film's own length, which check_edit allows or not.
+            self._check_duration(CHOOSE if wanted.task_type == "edit" else wanted.duration, limits)
+        elif self.most_seconds is not None and math.ceil(wanted.frames / FPS) > self.most_seconds:
+            raise ConfigError(
+                f"frames may be {self.most_seconds * FPS} at most, not {wanted.frames}"
+            )
 
     def _check_duration(self, duration: int | None, limits: VideoModel | None) -> None:
         if self._fits(duration, limits):
@@ -149,41 +237,15 @@ class VideoRules:
         shortest, longest = self._seconds(most, limits)
         if duration is None:
             # What the model does by itself is bounded by its own limit, not by the developer's.
-            usual = limits.default_seconds if limits else _CHOOSE
+            usual = limits.default_seconds if limits else CHOOSE
             return most is None or shortest <= usual <= longest
-        if duration == _CHOOSE:
+        if duration == CHOOSE:
             return most is None and (limits is None or limits.chooses)
         return shortest <= duration <= longest
 
     def _seconds(self, most: int | None, limits: VideoModel | None) -> tuple[int, int]:
         shortest, longest = limits.seconds if limits else (1, most or 1)
         return shortest, min(longest, most or longest)
-
-    def _check_model(self, wanted: VideoArguments, limits: VideoModel) -> None:
-        references = len(wanted.reference_images or ())
-        if references > limits.references:
-            raise ConfigError(
-                f"{self.model} takes {limits.references or 'no'} reference_images, not "
-                f"{references}{'' if limits.references else ': use first_frame'}"
-            )
-        if wanted.last_frame and not limits.last_frame:
-            raise ConfigError(f"{self.model} takes no last_frame: leave it out")
-
-    def _ratio(self, wanted: VideoArguments, limits: VideoModel | None) -> str | None:
-        ratio = wanted.ratio
-        if ratio is None:
-            return None
-        _check_ratio(ratio)
-        if limits is None:
-            return ratio
-        if limits.follows_frame and wanted.first_frame and ratio != _ADAPTIVE:
-            raise ConfigError(
-                f"{self.model} keeps the ratio of first_frame: leave ratio out, or use another "
-                "picture"
-            )
-        if ratio == _ADAPTIVE and not limits.adaptive_text and not wanted.first_frame:
-            raise ConfigError(f"{self.model} needs a fixed ratio here: {', '.join(RATIOS)}")
-        return ratio
 
     def _resolution(self, resolution: str | None, limits: VideoModel | None) -> str | None:
         allowed = self._allowed_resolutions() or list(limits.resolutions if limits else ())
@@ -199,26 +261,14 @@ class VideoRules:
     def _allowed_resolutions(self) -> list[str]:
         return [each.lower() for each in self.resolutions]
 
-    def _audio(self, audio: bool | None, limits: VideoModel | None) -> bool | None:
-        if audio is None or limits is None or limits.audio:
-            return audio
-        if audio:
-            raise ConfigError(f"{self.model} makes no sound: leave generate_audio out")
-        return None
+
+def _part(kind: str, role: str, url: str) -> dict[str, Any]:
+    return {"type": f"{kind}_url", f"{kind}_url": {"url": url}, "role": role}
 
 
-def _check_ratio(ratio: str | None) -> None:
-    if ratio is not None and ratio not in {*RATIOS, _ADAPTIVE}:
-        raise ConfigError(f"ratio must be {', '.join(RATIOS)} or {_ADAPTIVE}, not {ratio!r}")
+def _makes_sound(limits: VideoModel | None) -> bool:
+    return limits is None or limits.audio
 
 
 def _span(shortest: int, longest: int) -> str:
     return str(shortest) if shortest == longest else f"{shortest} to {longest}"
-
-
-def _check_modes(wanted: VideoArguments) -> None:
-    """Refuse what the service refuses: three ways to use pictures that do not mix (ark.md 15.2)."""
-    if wanted.last_frame and not wanted.first_frame:
-        raise ConfigError("last_frame needs a first_frame: give both, or only first_frame")
-    if wanted.first_frame and wanted.reference_images:
-        raise ConfigError("first_frame and reference_images do not go together: use one of the two")

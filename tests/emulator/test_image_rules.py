@@ -224,15 +224,54 @@ def test_a_transparent_background_needs_one_png_with_alpha(refusal, image, outpu
     assert words in error["message"]
 
 
-def test_layers_are_refused_openly(refusal):
-    asked = {"model": PRO, "layer_decomposition": True, "prompt": None}
-    assert "exactly one png or jpeg" in refusal(**asked)["message"]
-    assert (
-        "exactly one png or jpeg" in refusal(**asked, image=data_url(file_format="gif"))["message"]
-    )
-    error = refusal(**asked, image=data_url())
-    assert (error["code"], error["param"]) == (UNSUPPORTED, "layer_decomposition")
-    assert "the emulator" in error["message"]
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({}, "exactly one png or jpeg"),
+        ({"image": [data_url()] * 2}, "exactly one png or jpeg"),
+        ({"image": data_url((600, 600), "gif")}, "exactly one png or jpeg"),
+        ({"image": data_url((600, 500))}, "image sides must be in [512, 6000] pixels"),
+        ({"image": data_url((600, 600)), "size": "2048x2048"}, "use one of 1K, 1.5K, 2K, auto"),
+    ],
+)
+def test_what_cannot_be_taken_apart_is_refused(refusal, asked, words):
+    error = refusal(model=PRO, layer_decomposition=True, prompt=None, **asked)
+    assert words in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("size", "whole"), [(None, (800, 600)), ("auto", (800, 600)), ("1K", (1152, 864))]
+)
+def test_layers_come_with_their_places(post, size, whole):
+    """ark.md 14.2: a base without a box, then from bottom to top."""
+    asked = {"model": PRO, "layer_decomposition": True, "prompt": None, "size": size}
+    answer = post(**asked, image=data_url((800, 600)), response_format="b64_json").json()
+    base, *layers = answer["data"]
+    assert (base["z_index"], base["output_format"]) == (0, "jpeg")
+    assert "bounding_box" not in base
+    width, height = whole
+    for index, layer in enumerate(layers, start=1):
+        left, top, right, bottom = layer["bounding_box"]["absolute"]
+        assert (layer["z_index"], layer["output_format"]) == (index, "png")
+        assert layer["size"] == f"{right - left}x{bottom - top}"
+        assert layer["name"] in layer["description"]
+        with Image.open(io.BytesIO(base64.b64decode(layer["b64_json"]))) as picture:
+            assert picture.size == (right - left, bottom - top)
+            assert picture.has_transparency_data
+        assert 0 <= left < right <= width
+        assert 0 <= top < bottom <= height
+        assert max(layer["bounding_box"]["normalized"]) <= 1000
+    assert base["size"] == f"{width}x{height}"
+    assert answer["usage"]["generated_images"] == 3
+    assert answer["usage"]["output_tokens"] == round(2 * width * height / 256)
+
+
+def test_layers_are_made_all_or_none(post, emulator):
+    asked = {"model": PRO, "layer_decomposition": True, "image": data_url((600, 600))}
+    with emulator.fault("group_image_failed"):
+        answer = post(**asked).json()
+    assert "error" in answer
+    assert "data" not in answer
 
 
 def test_null_means_absent_everywhere(post):

@@ -293,6 +293,21 @@ def test_delete_answers_an_empty_object_and_takes_a_body(server, tasks):
     assert (answer.status_code, answer.json()) == (200, {})
 
 
+def test_a_look_up_signs_a_link_anew_once_it_is_dead(server, tasks):
+    task_id = create(tasks, duration=4, resolution="480p", ratio="1:1")
+
+    def link():
+        return tasks.get(task_id=task_id).content.video_url
+
+    first = link()
+    assert link() == first
+    server.world.clock.advance(86_400)
+    assert httpx.get(first).status_code == 403
+    fresh = link()
+    assert fresh != first
+    assert httpx.get(fresh, timeout=60).status_code == 200
+
+
 def test_an_unfinished_task_expires(server, tasks):
     server.world.progress = AfterReads(9)
     task_id = create(tasks, execution_expires_after=3600)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any
 
 import pytest
 from PIL import Image
 
 from doubao_core import (
     AmbiguousSubmit,
-    AsyncClient,
     Client,
     ConfigError,
     ContentRejected,
@@ -19,140 +17,17 @@ from doubao_core import (
     NotFound,
     RateLimited,
 )
+from doubao_core.media.folder import Folder
 from doubao_core.studio import (
     Allowance,
-    AsyncStudio,
     Desk,
-    ImageArguments,
-    ImageRules,
     Progress,
-    References,
     Studio,
-    VideoArguments,
     VideoResult,
-    VideoRules,
 )
 
 S2_0 = "doubao-seedance-2-0-260128"
 TASKS = "/api/v3/contents/generations/tasks"
-
-
-class Blocking:
-    """A ``Studio``, called as the other one is."""
-
-    def __init__(self, base_url, desk, allowance):
-        self.client = Client(api_key="k", base_url=base_url, max_retries=0)
-        self.studio = Studio(self.client, desk, allowance)
-
-    async def images(self, order):
-        return await asyncio.to_thread(self.studio.images, order)
-
-    async def film(self, order):
-        return await asyncio.to_thread(lambda: list(self.studio.video(order)))
-
-    async def check(self, task_id):
-        return await asyncio.to_thread(self.studio.check, task_id)
-
-    async def leave_early(self, order):
-        def leave():
-            steps = self.studio.video(order)
-            first = next(steps)
-            steps.close()
-            return first
-
-        return await asyncio.to_thread(leave)
-
-    async def close(self):
-        self.client.close()
-
-
-class Awaiting:
-    """An ``AsyncStudio``."""
-
-    def __init__(self, base_url, desk, allowance):
-        self.client = AsyncClient(api_key="k", base_url=base_url, max_retries=0)
-        self.studio = AsyncStudio(self.client, desk, allowance)
-
-    async def images(self, order):
-        return await self.studio.images(order)
-
-    async def film(self, order):
-        return [step async for step in self.studio.video(order)]
-
-    async def check(self, task_id):
-        return await self.studio.check(task_id)
-
-    async def leave_early(self, order):
-        steps = self.studio.video(order)
-        first = await anext(steps)
-        await steps.aclose()
-        return first
-
-    async def close(self):
-        await self.client.aclose()
-
-
-@pytest.fixture(params=[Blocking, Awaiting], ids=["sync", "async"])
-async def make_studio(request, emulator, tmp_path):
-    made: list[Any] = []
-
-    def make(allowance=None, kind=request.param, **desk):
-        settings = {"poll_interval": 0.01, "wait_timeout": 5.0, "download_pause": 0.0, **desk}
-        place = Desk(output_dir=tmp_path, **settings)
-        made.append(kind(emulator.base_url, place, allowance or Allowance()))
-        return made[-1]
-
-    yield make
-    for studio in made:
-        await studio.close()
-
-
-@pytest.fixture
-def studio(make_studio):
-    return make_studio()
-
-
-@pytest.fixture
-def progress(emulator):
-    """Choose how tasks advance; the session's server is at once otherwise."""
-    usual = emulator.world.progress
-
-    def choose(mode):
-        emulator.world.progress = mode
-
-    yield choose
-    emulator.world.progress = usual
-
-
-@pytest.fixture
-def pictures(tmp_path):
-    """Order pictures, small enough to be quick."""
-
-    def order(prompt="tea", response_format="url", model="doubao-seedream-4-0-250828", **wanted):
-        rules = ImageRules(
-            model=model,
-            references=References(output_dir=tmp_path),
-            response_format=response_format,
-        )
-        return rules.order(ImageArguments(prompt=prompt, **{"size": "1K", **wanted}))
-
-    return order
-
-
-@pytest.fixture
-def film(tmp_path):
-    """Order a film, as short and small as they come."""
-
-    def order(prompt="tea", **wanted):
-        rules = VideoRules(model=S2_0, references=References(output_dir=tmp_path))
-        small = {"duration": 4, "resolution": "480p", "ratio": "16:9", **wanted}
-        return rules.order(VideoArguments(prompt=prompt, **small))
-
-    return order
-
-
-def creates(emulator):
-    return [each for each in emulator.requests if each.method == "POST"]
 
 
 def states(steps):
@@ -163,7 +38,7 @@ def states(steps):
 async def test_pictures_are_files_of_the_size_that_was_asked_for(
     studio, pictures, tmp_path, response_format
 ):
-    result = await studio.images(pictures(response_format=response_format, max_images=2))
+    result = await studio.images(pictures(max_images=2, rules={"response_format": response_format}))
     assert [image.path.name for image in result.images] == ["image.jpeg", "image-1.jpeg"]
     for made in result.images:
         assert made.path.parent == tmp_path
@@ -193,19 +68,19 @@ async def test_a_refused_prompt_makes_nothing(studio, pictures, emulator, tmp_pa
 
 @pytest.mark.parametrize("fault", ["lost_answer", "reset_before_answer"])
 async def test_a_picture_whose_answer_is_lost_is_asked_for_once(
-    make_studio, pictures, emulator, fault
+    make_studio, pictures, emulator, fault, creates
 ):
     studio = make_studio()
     with emulator.fault(fault), pytest.raises(AmbiguousSubmit):
         await studio.images(pictures())
-    assert len(creates(emulator)) == 1
+    assert len(creates()) == 1
 
 
-async def test_a_download_that_fails_once_is_tried_again(studio, pictures, emulator):
+async def test_a_download_that_fails_once_is_tried_again(studio, pictures, emulator, creates):
     with emulator.fault("reset_before_answer", path="/media/", times=1):
         result = await studio.images(pictures())
     assert result.images[0].path.is_file()
-    assert len(creates(emulator)) == 1
+    assert len(creates()) == 1
 
 
 async def test_a_picture_that_cannot_be_saved_keeps_its_url(studio, pictures, emulator, tmp_path):
@@ -218,7 +93,9 @@ async def test_a_picture_that_cannot_be_saved_keeps_its_url(studio, pictures, em
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_a_film_is_saved_and_its_way_there_is_reported(studio, film, emulator, progress):
+async def test_a_film_is_saved_and_its_way_there_is_reported(
+    studio, film, emulator, progress, creates
+):
     from doubao_emulator import AfterReads
 
     progress(AfterReads(2))
@@ -232,7 +109,7 @@ async def test_a_film_is_saved_and_its_way_there_is_reported(studio, film, emula
     assert result.usage["completion_tokens"] == 40594
     assert f"The video is ready: {result.task_id}.mp4 (4 s, 480p, 16:9)" in result.text
     assert "http" not in result.text
-    assert len(creates(emulator)) == 1
+    assert len(creates()) == 1
 
 
 async def test_a_wait_that_outlasts_its_limit_is_a_result(make_studio, film, emulator, progress):
@@ -272,17 +149,19 @@ async def test_a_failed_task_is_raised_with_its_reason(studio, film, emulator, t
 
 
 @pytest.mark.parametrize("fault", ["lost_answer", "reset_before_answer"])
-async def test_a_film_whose_answer_is_lost_is_submitted_once(studio, film, emulator, fault):
+async def test_a_film_whose_answer_is_lost_is_submitted_once(
+    studio, film, emulator, fault, creates
+):
     with emulator.fault(fault), pytest.raises(AmbiguousSubmit):
         await studio.film(film())
-    assert len(creates(emulator)) == 1
+    assert len(creates()) == 1
 
 
-async def test_look_ups_that_fail_in_passing_do_not_lose_the_task(studio, film, emulator):
+async def test_look_ups_that_fail_in_passing_do_not_lose_the_task(studio, film, emulator, creates):
     with emulator.fault("server_error", path=f"{TASKS}/", times=3):
         *_, result = await studio.film(film())
     assert result.status == "succeeded"
-    assert len(creates(emulator)) == 1
+    assert len(creates()) == 1
 
 
 async def test_a_task_that_cannot_be_looked_up_is_named(studio, film, emulator):
@@ -321,6 +200,18 @@ async def test_leaving_early_keeps_a_task_that_is_made_already(studio, film, emu
     assert (await studio.check(submitted.task_id)).path.is_file()
 
 
+async def test_leaving_with_the_result_leaves_a_task_that_goes_on(
+    make_studio, film, emulator, progress
+):
+    from doubao_emulator import AfterSeconds
+
+    progress(AfterSeconds(3600))
+    studio = make_studio(wait_timeout=0.0)
+    result = await studio.leave_with_the_result(film())
+    assert result.status == "queued"
+    assert not [each for each in emulator.requests if each.method == "DELETE"]
+
+
 async def until(condition):
     deadline = time.monotonic() + 5
     while not condition():
@@ -334,7 +225,7 @@ async def test_cancelling_stops_the_polling_and_the_queued_task(
     from doubao_emulator import AfterSeconds
 
     progress(AfterSeconds(3600))
-    studio = make_studio(kind=Awaiting)
+    studio = make_studio(kind="async")
     running = asyncio.ensure_future(studio.film(film()))
     await until(lambda: len(emulator.requests) >= 3)
     running.cancel()
@@ -349,15 +240,15 @@ async def test_cancelling_stops_the_polling_and_the_queued_task(
 
 
 async def test_cancelling_in_mid_submission_finds_the_task_and_cancels_it(
-    make_studio, film, emulator, progress
+    make_studio, film, emulator, progress, creates
 ):
     from doubao_emulator import AfterSeconds
 
     progress(AfterSeconds(3600))
-    studio = make_studio(kind=Awaiting)
+    studio = make_studio(kind="async")
     with emulator.fault("stall", times=1, path=TASKS) as held:
         running = asyncio.ensure_future(studio.film(film()))
-        await until(lambda: len(creates(emulator)) == 1)
+        await until(lambda: len(creates()) == 1)
         await asyncio.sleep(0.02)
         running.cancel()
         await asyncio.sleep(0.02)
@@ -368,14 +259,14 @@ async def test_cancelling_in_mid_submission_finds_the_task_and_cancels_it(
 
 
 async def test_cancelling_a_submission_whose_answer_never_comes_is_logged(
-    make_studio, film, emulator, monkeypatch, caplog
+    make_studio, film, emulator, monkeypatch, caplog, creates
 ):
     """Nobody is told by an exception: the call was cancelled. The film may still be made."""
-    monkeypatch.setattr("doubao_core.studio.drive._GRACE", 0.05)
-    studio = make_studio(kind=Awaiting)
+    monkeypatch.setattr("doubao_core.studio.films.GRACE", 0.05)
+    studio = make_studio(kind="async")
     with emulator.fault("stall", times=1, path=TASKS) as held:
         running = asyncio.ensure_future(studio.film(film()))
-        await until(lambda: len(creates(emulator)) == 1)
+        await until(lambda: len(creates()) == 1)
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running
@@ -406,12 +297,12 @@ async def test_an_interrupt_cancels_a_queued_task(emulator, film, progress, tmp_
     assert emulator.requests[-1].method == "DELETE"
 
 
-async def test_no_more_paid_calls_than_allowed(make_studio, pictures, emulator):
+async def test_no_more_paid_calls_than_allowed(make_studio, pictures, emulator, creates):
     studio = make_studio(Allowance(1))
     await studio.images(pictures())
     with pytest.raises(ConfigError, match="may be used once"):
         await studio.images(pictures())
-    assert len(creates(emulator)) == 1
+    assert len(creates()) == 1
 
 
 async def test_a_refused_call_is_not_counted(make_studio, pictures, emulator):
@@ -429,23 +320,34 @@ async def test_an_unknown_task_is_not_found_and_a_path_is_no_id(studio, emulator
     assert len(emulator.requests) == 1
 
 
-@pytest.mark.parametrize("kind", [Blocking, Awaiting], ids=["sync", "async"])
-async def test_an_unusable_folder_is_found_before_paying(emulator, pictures, film, tmp_path, kind):
+async def test_an_unusable_folder_is_found_before_paying(
+    make_studio, pictures, film, tmp_path, creates
+):
     place = tmp_path / "taken"
     place.write_text("a file")
-    studio = kind(emulator.base_url, Desk(output_dir=place), Allowance())
+    studio = make_studio(output_dir=place)
     for make, order in ((studio.images, pictures()), (studio.film, film())):
         with pytest.raises(ConfigError, match="so nothing was sent"):
             await make(order)
-    await studio.close()
-    assert creates(emulator) == []
+    assert creates() == []
 
 
-async def test_a_picture_without_a_url_that_cannot_be_saved_is_kept(studio, pictures, monkeypatch):
-    def full(content, folder):
-        raise ConfigError(f"cannot write into {folder.name}: No space left on device")
+class FullDisk(Folder):
+    """A folder that takes a probe and no more."""
 
-    monkeypatch.setattr("doubao_core.studio.drive._decoded", full)
-    result = await studio.images(pictures(response_format="b64_json"))
+    def target(self, name):
+        def refuse(block):
+            raise ConfigError(f"cannot write {name}: No space left on device")
+
+        target = super().target(name)
+        target.write = refuse
+        return target
+
+
+async def test_a_picture_without_a_url_that_cannot_be_saved_is_kept(
+    make_studio, pictures, tmp_path
+):
+    studio = make_studio(output_dir=FullDisk(tmp_path))
+    result = await studio.images(pictures(rules={"response_format": "b64_json"}))
     assert result.images[0].url.startswith("data:image/")
     assert "made and paid for but not saved" in result.text

@@ -1,0 +1,128 @@
+"""One call of a paid tool, from what a model wrote to a result; both frameworks' tools are this.
+
+Once to block and once to await, side by side.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
+from contextlib import aclosing, closing
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from doubao_core.studio.approval import Answer, Question, Refusal
+from doubao_core.studio.image import ImageRules
+from doubao_core.studio.orders import ImageOrder, VideoOrder
+from doubao_core.studio.pricing import Pricing
+from doubao_core.studio.results import ImageResult, MadeImage, Progress, VideoResult
+from doubao_core.studio.video import VideoRules
+from doubao_core.studio.watching import OnPicture, OnProgress, Watch
+
+Order: TypeAlias = ImageOrder | VideoOrder
+News: TypeAlias = Progress | MadeImage
+Outcome: TypeAlias = ImageResult | VideoResult | Refusal
+Step: TypeAlias = News | ImageResult | VideoResult
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commission:
+    """What a paid tool does with a call: checks, perhaps asks, orders once, watches and reports.
+
+    Attributes:
+        tool: Name of the tool.
+        rules: What the model may ask for.
+        pricing: Whose prices count.
+        progress_bar: Whether to draw a bar.
+        on_progress: Called at each look-up of a task.
+        on_picture: Called with each picture.
+    """
+
+    tool: str
+    rules: ImageRules | VideoRules
+    pricing: Pricing
+    progress_bar: bool = False
+    on_progress: OnProgress | None = None
+    on_picture: OnPicture | None = None
+
+    def make(
+        self,
+        given: Mapping[str, Any],
+        *,
+        ask: Callable[[Question], Answer] | None,
+        steps: Callable[[Any], Generator[Step]],
+        report: Callable[[News], None],
+    ) -> Outcome:
+        """Carry a call out, blocking.
+
+        Args:
+            given: What the model wrote.
+            ask: Gets an answer before anything is sent; ``None`` if nobody is asked.
+            steps: Makes what an order asks for; its last step is the result.
+            report: Gets the other steps.
+
+        Raises:
+            ConfigError: The arguments do not fit; nothing was sent.
+            NotAsked: Nobody could be asked; nothing was sent.
+        """
+        order = self.rules.asked(given)
+        if ask is not None:
+            question = self._question(given, order)
+            answer = ask(question)
+            if not answer.approved:
+                return question.refused(answer.reason)
+            if answer.arguments is not None:
+                order = self.rules.asked(answer.arguments)
+        with self._watch(order) as watch, closing(steps(order)) as running:
+            for step in running:
+                if isinstance(step, ImageResult | VideoResult):
+                    return step
+                watch.show(step)
+                report(step)
+        raise AssertionError  # pragma: no cover - the last step is the result
+
+    async def amake(
+        self,
+        given: Mapping[str, Any],
+        *,
+        ask: Callable[[Question], Awaitable[Answer]] | None,
+        steps: Callable[[Any], AsyncGenerator[Step]],
+        report: Callable[[News], Awaitable[None]],
+    ) -> Outcome:
+        """Carry a call out; see :meth:`make`."""
+        # Naming a file as a reference reads it.
+        order: Order = await asyncio.to_thread(self.rules.asked, given)
+        if ask is not None:
+            question = await asyncio.to_thread(self._question, given, order)
+            answer = await ask(question)
+            if not answer.approved:
+                return question.refused(answer.reason)
+            if answer.arguments is not None:
+                order = await asyncio.to_thread(self.rules.asked, answer.arguments)
+        with self._watch(order) as watch:
+            async with aclosing(steps(order)) as running:
+                async for step in running:
+                    if isinstance(step, ImageResult | VideoResult):
+                        return step
+                    watch.show(step)
+                    await report(step)
+        raise AssertionError  # pragma: no cover - the last step is the result
+
+    def _question(self, given: Mapping[str, Any], order: Order) -> Question:
+        said = {**given, **self.rules.fixed}
+        return Question(
+            tool=self.tool,
+            model=order.model,
+            arguments={name: value for name, value in said.items() if value is not None},
+            estimate=self.pricing.estimate(order),
+        )
+
+    def _watch(self, order: Order) -> Watch:
+        group = order.options.get("sequential_image_generation_options") or {}
+        return Watch(
+            self.tool,
+            on_progress=self.on_progress,
+            on_picture=self.on_picture,
+            bar=self.progress_bar,
+            total=group.get("max_images", 1),
+        )

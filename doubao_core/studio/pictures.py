@@ -1,0 +1,323 @@
+"""Makes pictures, all at once or each as it is finished: blocking and async, side by side.
+
+A paid request is sent once, and a picture that was made is a file, or its URL is in the result. The
+paid half (:meth:`Pictures.order_pictures`) and the saving half (:meth:`Pictures.save_picture`) are
+apart, so that a ledger can note what came in between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Generator
+from contextlib import aclosing, closing
+from typing import Any, TypeAlias
+
+import orjson
+
+from doubao_core.api.images import Image, ImageEvent, Images, ImageUsage
+from doubao_core.errors import DoubaoError, Malformed, UnsupportedOperation
+from doubao_core.media import Storage
+from doubao_core.operation import Reply
+from doubao_core.saving import Outcome, StoredImage, StoredImages
+from doubao_core.studio import outcome
+from doubao_core.studio.bench import AsyncBench, Bench, decoded
+from doubao_core.studio.models import image_model
+from doubao_core.studio.orders import ImageOrder
+from doubao_core.studio.results import ImageResult, MadeImage
+
+Paid: TypeAlias = tuple[Image | Images, Outcome]
+"""A picture and where it was saved while it came, if so; last the whole answer."""
+
+NAME = "image"
+"""What pictures are called, before their number."""
+
+
+class Pictures(Bench):
+    """Makes pictures with a blocking client."""
+
+    def images(self, order: ImageOrder) -> ImageResult:
+        """Make the pictures of *order* and save them; a failed one does not lose the others.
+
+        Raises:
+            ConfigError: Nothing can be saved in the place for results; nothing was sent.
+            AmbiguousSubmit: The answer was lost; pictures may have been made and charged.
+        """
+        with closing(self.stream_pictures(order)) as steps:
+            for step in steps:
+                if isinstance(step, ImageResult):
+                    return step
+        raise AssertionError  # pragma: no cover - the last step is the result
+
+    def stream_pictures(self, order: ImageOrder) -> Generator[MadeImage | ImageResult]:
+        """Make the pictures of *order*, giving each when it is saved; :class:`ImageResult` is last.
+
+        A model that does not stream makes them all first. An answer that breaks off after a picture
+        came is a result whose ``problem`` says so.
+
+        Raises:
+            ConfigError: As for :meth:`images`.
+            AmbiguousSubmit: The answer was lost before a picture came.
+        """
+        made: list[MadeImage] = []
+        answer, problem = None, None
+        try:
+            with closing(self._paid(order, self._storage)) as items:
+                for image, saved in items:
+                    if isinstance(image, Images):
+                        answer = image
+                        break
+                    made.append(self._kept(image, saved))
+                    yield made[-1]
+        except DoubaoError as error:
+            for whole in outcome.came_whole(error, len(made)):
+                made.append(whole)
+                yield whole
+            problem = outcome.broken_off(error, made)
+        yield outcome.answered(order, made, answer, problem, self.pricing)
+
+    def order_pictures(self, order: ImageOrder) -> Generator[Image | Images]:
+        """Send *order*, once, and save nothing: this is what costs money.
+
+        Gives each picture as it is finished, if the model streams groups, and the whole answer
+        last. It raises after the pictures that came, if the answer broke off.
+
+        Raises:
+            ConfigError: Nothing can be saved in the place for results; nothing was sent.
+            AmbiguousSubmit: The answer was lost or broke off.
+        """
+        with closing(self._paid(order, None)) as items:
+            for image, _ in items:
+                yield image
+
+    def _paid(self, order: ImageOrder, into: Storage | None) -> Generator[Paid]:
+        """Send *order*; gives each picture, and the whole answer last.
+
+        Args:
+            order: The order.
+            into: Where pictures that come inside the answer are saved while they arrive, if so.
+        """
+        self._storage.check()
+        group = _Group(streamed=streams(order))
+        with self._allowance.spent(order, self.pricing.provider):
+            if group.streamed:
+                with closing(self._events(order, into)) as events:
+                    try:
+                        for each in events:
+                            if (image := group.took(each.event)) is not None:
+                                yield image, each.saved
+                    except DoubaoError as error:
+                        group.broke(error)
+            if not group.streamed:
+                stored = self._answer(order, into)
+        if group.streamed:
+            answer = group.whole()
+            yield from ((image, None) for image in group.late)
+            yield answer, None
+            return
+        if into is not None:
+            yield from zip(stored.answer.images, stored.saved, strict=True)
+        yield stored.answer, None
+
+    def _events(self, order: ImageOrder, into: Storage | None) -> Generator[StoredImage]:
+        if into is not None:
+            yield from self._client.stream_images_into(into, name=NAME, **_request(order))
+            return
+        with closing(self._client.stream_images(**_request(order))) as events:
+            for event in events:
+                yield StoredImage(event=event, saved=None)
+
+    def _answer(self, order: ImageOrder, into: Storage | None) -> StoredImages:
+        if into is not None:
+            return self._client.create_images_into(into, name=NAME, **_request(order))
+        return StoredImages(answer=self._client.create_images(**_request(order)), saved=())
+
+    def _kept(self, image: Image, saved: Outcome) -> MadeImage:
+        return self.save_picture(image) if saved is None else outcome.arrived(image, saved)
+
+    def save_picture(self, image: Image, *, name: str | None = None) -> MadeImage:
+        """Save a picture of an answer; one that cannot be saved keeps its URL.
+
+        Args:
+            image: The picture.
+            name: Name without extension; a file of this name is taken for the picture, so that a
+                repeated save makes no second one. By default a new file ``image…``.
+        """
+        if image.error is not None:
+            return outcome.failed(image, image.error)
+        try:
+            if name is not None and (earlier := self._storage.find(name)) is not None:
+                return outcome.made(image, earlier)
+            if image.b64_json is not None:
+                return outcome.made(image, decoded(image.b64_json, self._storage, name or NAME))
+            return outcome.made(image, self._fetched(image.url or "", name or NAME))
+        except DoubaoError as error:
+            return outcome.unsaved(image, error)
+
+
+class AsyncPictures(AsyncBench):
+    """Makes pictures with an asyncio client; see :class:`Pictures`."""
+
+    async def images(self, order: ImageOrder) -> ImageResult:
+        """Make the pictures of *order* and save them; see :meth:`Pictures.images`."""
+        async with aclosing(self.stream_pictures(order)) as steps:
+            async for step in steps:
+                if isinstance(step, ImageResult):
+                    return step
+        raise AssertionError  # pragma: no cover - the last step is the result
+
+    async def stream_pictures(self, order: ImageOrder) -> AsyncGenerator[MadeImage | ImageResult]:
+        """Make the pictures of *order* one by one; see :meth:`Pictures.stream_pictures`."""
+        made: list[MadeImage] = []
+        answer, problem = None, None
+        try:
+            async with aclosing(self._paid(order, self._storage)) as items:
+                async for image, saved in items:
+                    if isinstance(image, Images):
+                        answer = image
+                        break
+                    made.append(await self._kept(image, saved))
+                    yield made[-1]
+        except DoubaoError as error:
+            for whole in outcome.came_whole(error, len(made)):
+                made.append(whole)
+                yield whole
+            problem = outcome.broken_off(error, made)
+        yield outcome.answered(order, made, answer, problem, self.pricing)
+
+    async def order_pictures(self, order: ImageOrder) -> AsyncGenerator[Image | Images]:
+        """Send *order*, once, and save nothing; see :meth:`Pictures.order_pictures`."""
+        async with aclosing(self._paid(order, None)) as items:
+            async for image, _ in items:
+                yield image
+
+    async def _paid(self, order: ImageOrder, into: Storage | None) -> AsyncGenerator[Paid]:
+        """Send *order*; see :meth:`Pictures._paid`."""
+        await asyncio.to_thread(self._storage.check)
+        group = _Group(streamed=streams(order))
+        with self._allowance.spent(order, self.pricing.provider):
+            if group.streamed:
+                async with aclosing(self._events(order, into)) as events:
+                    try:
+                        async for each in events:
+                            if (image := group.took(each.event)) is not None:
+                                yield image, each.saved
+                    except DoubaoError as error:
+                        group.broke(error)
+            if not group.streamed:
+                stored = await self._answer(order, into)
+        if group.streamed:
+            answer = group.whole()
+            for image in group.late:
+                yield image, None
+            yield answer, None
+            return
+        if into is not None:
+            for image, saved in zip(stored.answer.images, stored.saved, strict=True):
+                yield image, saved
+        yield stored.answer, None
+
+    async def _events(self, order: ImageOrder, into: Storage | None) -> AsyncGenerator[StoredImage]:
+        if into is not None:
+            stored = self._client.stream_images_into(into, name=NAME, **_request(order))
+            async with aclosing(stored) as images:
+                async for image in images:
+                    yield image
+            return
+        async with aclosing(self._client.stream_images(**_request(order))) as events:
+            async for event in events:
+                yield StoredImage(event=event, saved=None)
+
+    async def _answer(self, order: ImageOrder, into: Storage | None) -> StoredImages:
+        if into is not None:
+            return await self._client.create_images_into(into, name=NAME, **_request(order))
+        answer = await self._client.create_images(**_request(order))
+        return StoredImages(answer=answer, saved=())
+
+    async def _kept(self, image: Image, saved: Outcome) -> MadeImage:
+        return await self.save_picture(image) if saved is None else outcome.arrived(image, saved)
+
+    async def save_picture(self, image: Image, *, name: str | None = None) -> MadeImage:
+        """Save a picture of an answer; see :meth:`Pictures.save_picture`."""
+        if image.error is not None:
+            return outcome.failed(image, image.error)
+        try:
+            if name is not None:
+                earlier = await asyncio.to_thread(self._storage.find, name)
+                if earlier is not None:
+                    return outcome.made(image, earlier)
+            if image.b64_json is not None:
+                content, place = image.b64_json, self._storage
+                saved = await asyncio.to_thread(decoded, content, place, name or NAME)
+                return outcome.made(image, saved)
+            return outcome.made(image, await self._fetched(image.url or "", name or NAME))
+        except DoubaoError as error:
+            return outcome.unsaved(image, error)
+
+
+class _Group:
+    """What has come of a streamed group.
+
+    Attributes:
+        streamed: Whether it comes picture by picture.
+        late: Pictures that came with the whole answer, because the provider streams nothing.
+    """
+
+    def __init__(self, *, streamed: bool) -> None:
+        self.streamed = streamed
+        self.late: tuple[Image, ...] = ()
+        self._answer: Images | None = None
+        self._images: list[Image] = []
+        self._usage: ImageUsage | None = None
+        self._model = ""
+        self._failure: DoubaoError | None = None
+
+    def took(self, event: ImageEvent) -> Image | None:
+        self._usage = event.usage or self._usage
+        self._model = event.raw.get("model") or self._model
+        if event.image is not None:
+            self._images.append(event.image)
+        return event.image
+
+    def broke(self, error: DoubaoError) -> None:
+        """Raise *error* at once if nothing was paid for, else after the pictures that came."""
+        if isinstance(error, UnsupportedOperation):
+            # The model streams and this provider does not; nothing was sent.
+            self.streamed = False
+            return
+        if (answer := _answered_whole(error)) is not None:
+            self._answer, self.late = answer, answer.images
+            return
+        if all(image.error is not None for image in self._images):
+            raise error
+        self._failure = error
+
+    def whole(self) -> Images:
+        if self._failure is not None:
+            raise self._failure
+        if self._answer is not None:
+            return self._answer
+        # The end may come without its own event, and so without a usage (ark.md 14.5).
+        return Images(images=tuple(self._images), model=self._model, usage=self._usage)
+
+
+def _answered_whole(error: DoubaoError) -> Images | None:
+    """Read the pictures of an answer that is none of the stream that was asked for."""
+    cause = error.__cause__
+    if not isinstance(cause, Malformed) or not isinstance(cause.body, dict):
+        return None
+    try:
+        return Images.parse(Reply(status=200, headers={}, body=orjson.dumps(cause.body)))
+    except DoubaoError:
+        # It is no answer with pictures either: the error at hand says so.
+        return None
+
+
+def _request(order: ImageOrder) -> dict[str, Any]:
+    return {"model": order.model, "prompt": order.prompt, **order.options}
+
+
+def streams(order: ImageOrder) -> bool:
+    """Whether *order* is for a group that comes picture by picture (ark.md 14.1)."""
+    limits = image_model(order.model)
+    grouped = order.options.get("sequential_image_generation") == "auto"
+    return grouped and limits is not None and limits.stream
