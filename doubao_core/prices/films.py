@@ -1,0 +1,185 @@
+"""How many tokens a film takes, from the request alone (ark.md 15.1 to 15.4, 15.6).
+
+width x height x (24 x seconds + 1) / 1024, where films that are given as references count with
+their seconds too. So it was seen; the vendor's own estimate leaves the one frame out. A setting
+that is left to the service or to the model is counted as the dearest that it may become.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from itertools import product
+from typing import Any
+
+from doubao_core.prices.forecast import SEARCHES, Case, Forecast, of_family, sizes
+
+FPS = 24
+_PIXELS_PER_TOKEN = 1024
+_CHOOSE = -1
+_UPRIGHT = {"9:16": "16:9", "3:4": "4:3"}
+# Settings that are written into the prompt count too, and a language model may write them there.
+_FLAG = re.compile(r"--(\w+)[ =]+([\w:.-]+)")
+_FLAGS = {
+    "rs": "resolution",
+    "rt": "ratio",
+    "dur": "duration",
+    "resolution": "resolution",
+    "ratio": "ratio",
+    "duration": "duration",
+    "frames": "frames",
+}
+_DRAFT = "480p"
+_NO_MINIMUM = "a film among the inputs has a minimum charge that is not in this"
+_NO_DRAFT_FACTOR = "a draft is counted with fewer tokens, how many is not published"
+
+
+def tokens(width: int, height: int, frames: int) -> int:
+    """Count a film of *frames* frames: 24 a second, and one more (ark.md 15.4)."""
+    return width * height * frames // _PIXELS_PER_TOKEN
+
+
+def forecast(request: Mapping[str, Any], model: str, watched: float | None) -> Forecast:
+    """Count what *request* may cost.
+
+    Args:
+        request: Body of a video task.
+        model: The model, if the request names an endpoint that serves it.
+        watched: Seconds of all films in the request together; the longest allowed if not known.
+    """
+    facts = price_facts(request, model)
+    family = of_family("films", model)
+    if family is None:
+        return Forecast(cases=(Case(facts=facts),))
+    said = _said(request)
+    resolutions = _resolutions(request, said, family)
+    ratios = _ratios(request, said, family)
+    frames, chosen = _frames(request, said, family)
+    factor = _draft_factor(request, facts, family)
+    notes = {
+        _NO_MINIMUM: facts["input_video"],
+        _NO_DRAFT_FACTOR: factor is None,
+        SEARCHES: bool(request.get("tools")),
+    }
+    longest = family["watches"] if watched is None else watched
+    extra = round(FPS * longest) if facts["input_video"] else 0
+    cases = tuple(
+        Case(
+            tokens=int(tokens(*size, count + extra) * (factor or 1)),
+            facts={**facts, "resolution": resolution},
+        )
+        for resolution, count in product(resolutions, frames)
+        for size in _sizes(family, resolution, ratios)
+    )
+    settled = len(cases) == 1 and not chosen and ratios != [None]
+    return Forecast(
+        cases=cases,
+        certain=settled and not facts["input_video"] and factor is not None,
+        notes=tuple(note for note, applies in notes.items() if applies),
+    )
+
+
+def price_facts(request: Mapping[str, Any], model: str) -> dict[str, Any]:
+    """Say on what the price of a token depends; ``None`` for what *request* leaves open."""
+    family = of_family("films", model)
+    content = request.get("content")
+    kinds = {item.get("type") for item in content or ()}
+    audio = request.get("generate_audio")
+    # A film from a draft is made with the draft's settings, which are not in the request.
+    if audio is None and family is not None and "draft_task" not in kinds:
+        audio = family["audio"]
+    if family is not None and not family["audio"]:
+        audio = False
+    return {
+        "resolution": _lower(request.get("resolution")),
+        "input_video": None if content is None else "video_url" in kinds,
+        "audio": audio,
+        "tier": request.get("service_tier") or "default",
+    }
+
+
+def _lower(text: Any) -> str | None:
+    return text.lower() if isinstance(text, str) else None
+
+
+def _said(request: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Find the settings that are written into the prompt (ark.md 15.1)."""
+    said: dict[str, list[str]] = {}
+    for item in request.get("content") or ():
+        for name, value in _FLAG.findall(item.get("text") or ""):
+            if name in _FLAGS:
+                said.setdefault(_FLAGS[name], []).append(value)
+    return said
+
+
+def _given(name: str, request: Mapping[str, Any], said: Mapping[str, list[str]]) -> list[Any]:
+    given = [] if request.get(name) is None else [request[name]]
+    return [*given, *said.get(name, ())]
+
+
+def _resolutions(
+    request: Mapping[str, Any], said: Mapping[str, list[str]], family: Mapping[str, Any]
+) -> list[str]:
+    known = sizes()["film_sizes"][family["sizes"]]
+    given = {str(each).lower() for each in _given("resolution", request, said)}
+    if not given:
+        return [_DRAFT if request.get("draft") else family["resolution"]]
+    return [each for each in known if each in given] or list(known)
+
+
+def _ratios(
+    request: Mapping[str, Any], said: Mapping[str, list[str]], family: Mapping[str, Any]
+) -> list[str | None]:
+    """Give the ratios that may be meant; ``None`` for any."""
+    given = {_UPRIGHT.get(each, each) for each in _given("ratio", request, said)}
+    if not given and family["text_ratio"] and not _has_picture(request):
+        given = {family["text_ratio"]}
+    known = sizes()["film_sizes"][family["sizes"]][family["resolution"]]
+    return sorted(given) if given and given <= set(known) else [None]
+
+
+def _has_picture(request: Mapping[str, Any]) -> bool:
+    return any(item.get("type") != "text" for item in request.get("content") or ())
+
+
+def _from_draft(request: Mapping[str, Any]) -> bool:
+    return any(item.get("type") == "draft_task" for item in request.get("content") or ())
+
+
+def _frames(
+    request: Mapping[str, Any], said: Mapping[str, list[str]], family: Mapping[str, Any]
+) -> tuple[list[int], bool]:
+    """Give the lengths that may be meant, in frames, and whether the model chooses one."""
+    counted = {int(each) for each in _given("frames", request, said) if _is_number(each)}
+    seconds = {int(each) for each in _given("duration", request, said) if _is_number(each)}
+    if request.get("frames") is not None:
+        # They beat the seconds of the request.
+        return sorted(counted), False
+    if not counted and not seconds:
+        seconds = {_CHOOSE if _from_draft(request) else family["seconds"]}
+    chosen = {family["longest"] if each == _CHOOSE else each for each in seconds}
+    return sorted(counted | {FPS * each + 1 for each in chosen}), _CHOOSE in seconds
+
+
+def _is_number(value: Any) -> bool:
+    return str(value).lstrip("-").isdecimal()
+
+
+def _sizes(
+    family: Mapping[str, Any], resolution: str, ratios: list[str | None]
+) -> Iterator[tuple[int, int]]:
+    """Give the sizes in pixels; the largest of the resolution for a ratio that is not known."""
+    known: Mapping[str, list[int]] = sizes()["film_sizes"][family["sizes"]][resolution]
+    for ratio in ratios:
+        width, height = known.get(ratio or "") or max(known.values(), key=lambda s: s[0] * s[1])
+        yield width, height
+
+
+def _draft_factor(
+    request: Mapping[str, Any], facts: Mapping[str, Any], family: Mapping[str, Any]
+) -> Decimal | None:
+    if not request.get("draft"):
+        return Decimal(1)
+    factors = family.get("draft")
+    return None if factors is None else Decimal(factors["audio" if facts["audio"] else "silent"])
