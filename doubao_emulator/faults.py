@@ -16,6 +16,7 @@ MEDIA_PREFIX = "/media/"
 PARAMETERS: dict[str, frozenset[str]] = {
     # Below HTTP: the connection itself dies or hangs.
     "reset_before_answer": frozenset(),
+    "hang": frozenset(),
     "lost_answer": frozenset(),
     "reset_mid_stream": frozenset({"after_events"}),
     "truncated_stream": frozenset({"after_events", "cut"}),
@@ -31,6 +32,13 @@ PARAMETERS: dict[str, frozenset[str]] = {
     # Inside a successful answer; asked for by the image and video handlers.
     "task_failed": frozenset({"code", "message"}),
     "group_image_failed": frozenset({"index", "code", "message"}),
+    # In what a gateway posts to a webhook: all of it twice, or the last first, once all is known.
+    # Struck when the task is created.
+    "webhook_twice": frozenset(),
+    "webhook_backwards": frozenset(),
+    # In the list of tasks: the youngest are missing, or what the caller marked them with.
+    "list_lag": frozenset({"seconds"}),
+    "list_without_marks": frozenset(),
 }
 
 

@@ -27,6 +27,11 @@ async def serve(
         ArkError: For the faults that are an error answer of Ark.
     """
     faults, path = world.faults, exchange.path
+    if hang := faults.strike("hang", path):
+        # The request has arrived, and nothing is done with it.
+        if await held(hang, receive):
+            await connection.reset(scope, receive)
+        return
     if faults.strike("reset_before_answer", path):
         await connection.reset(scope, receive)
         return

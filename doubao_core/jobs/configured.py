@@ -1,0 +1,174 @@
+"""What both faces of the jobs are made of: a client, a ledger, a place for results."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+import uuid
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeAlias, TypeVar
+
+from doubao_core import media
+from doubao_core.client import AsyncClient, Client
+from doubao_core.errors import AmbiguousSubmit, ConfigError, install_hint
+from doubao_core.jobs.job import Job
+from doubao_core.jobs.machine import ENDED, State
+from doubao_core.jobs.reconcile import PATIENCE
+from doubao_core.jobs.record import Record
+from doubao_core.jobs.steps import Event
+from doubao_core.studio import Allowance, AsyncStudio, Desk, ImageOrder, Studio, VideoOrder
+from doubao_core.studio.results import VideoResult
+
+if TYPE_CHECKING:
+    from doubao_core.jobs.finish import Finish
+    from doubao_core.jobs.leases import Leases
+    from doubao_core.jobs.ledger import Ledger
+
+LEDGER = "sqlite:///doubao_jobs.sqlite3"
+"""Where jobs are written down if nothing else is said."""
+OUTPUT_DIR = "doubao_media"
+"""Where results go if nothing else is said."""
+_LEFT = frozenset(State) - ENDED
+
+Order: TypeAlias = ImageOrder | VideoOrder
+C = TypeVar("C", Client, AsyncClient)
+
+
+class Configured(ABC, Generic[C]):
+    """What both faces are made of: the client, the ledger, the place for results."""
+
+    _client: C
+
+    def __init__(
+        self,
+        client: C | None = None,
+        *,
+        ledger: str = LEDGER,
+        output_dir: str | Path | media.Storage = OUTPUT_DIR,
+        scope: str = "",
+        mark: bool = True,
+        poll_interval: float | None = None,
+        patience: float = PATIENCE,
+        lease: float = 30.0,
+        **connection: Any,
+    ) -> None:
+        if client is not None and connection:
+            raise ConfigError(
+                f"client= and {', '.join(connection)}= were given: use one of the two"
+            )
+        self._own = client is None
+        self._client = self._made(**connection) if client is None else client
+        self._ledger, self._leases = _kept(ledger, lease)
+        self._storage = media.storage(output_dir)
+        self._scope = scope
+        self._mark = mark
+        self._poll_interval = poll_interval
+        self._patience = patience
+        self._options: dict[str, Any] = {
+            "ledger": ledger,
+            "output_dir": output_dir,
+            "scope": scope,
+            "mark": mark,
+            "poll_interval": poll_interval,
+            "patience": patience,
+            "lease": lease,
+        }
+
+    @abstractmethod
+    def _made(self, **connection: Any) -> C: ...
+
+    @property
+    def client(self) -> C:
+        """The client that sends."""
+        return self._client
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+    def key_of(self, order: Order) -> str:
+        """Give the key of an *order* that was given none: the same for equal orders in a scope."""
+        identity = f"{self._scope}\0{order.digest}".encode()
+        return f"{order.kind}-{hashlib.sha256(identity).hexdigest()[:32]}"
+
+    def _draft(self, order: Order, key: str | None) -> Record:
+        return Record(
+            key=self.key_of(order) if key is None else key,
+            kind=order.kind,
+            state=State.NEW,
+            id=uuid.uuid4().hex,
+            provider=self._client.provider,
+            model=order.model,
+            digest=order.digest,
+            request=order.request(),
+        )
+
+    def _work(self, allowance: Allowance | None = None) -> Finish:
+        from doubao_core.jobs.finish import Finish
+        from doubao_core.jobs.work import Rules
+
+        limits = allowance or Allowance()
+
+        def studio(wait_timeout: float) -> Studio | AsyncStudio:
+            desk = Desk(
+                output_dir=self._storage,
+                poll_interval=self._poll_interval,
+                wait_timeout=wait_timeout,
+            )
+            if isinstance(self._client, Client):
+                return Studio(self._client, desk, limits)
+            return AsyncStudio(self._client, desk, limits)
+
+        rules = Rules(
+            provider=self._client.provider,
+            storage=self._storage,
+            marks=self._mark,
+            patience=self._patience,
+        )
+        return Finish(self._ledger, self._leases, self._client, studio, limits, rules)
+
+    def knows(self, task_id: str) -> bool:
+        """Whether a task belongs to a job here: what a receiver of callbacks asks (``ours=``)."""
+        return self._ledger.knows(self._client.provider, task_id)
+
+    def _left(self) -> list[str]:
+        jobs = self._ledger.jobs(_LEFT)
+        return [each.key for each in jobs if each.provider == self._client.provider]
+
+
+def until(timeout: float | None) -> float:
+    """Give the monotonic time at which *timeout* is over."""
+    return math.inf if timeout is None else time.monotonic() + timeout
+
+
+def rests(job: Job) -> bool:
+    """Whether looking at *job* again would change nothing."""
+    return job.ended or job.state is State.HELD
+
+
+def outcome(work: Finish) -> Event:
+    """Give what a job made, or how its film stands; raises what a bad end means."""
+    job = Job.of(work.end).checked()
+    if job.result is not None:
+        return job.result
+    if work.latest is not None:
+        return work.latest
+    if job.task_id is not None:
+        return VideoResult(
+            task_id=job.task_id, status=job.status or "queued", model=job.model, problem=job.reason
+        )
+    raise AmbiguousSubmit(job.text, gateway=job.provider)
+
+
+def _kept(url: str, lease: float) -> tuple[Ledger, Leases]:
+    try:
+        from doubao_core.jobs.leases import Leases
+        from doubao_core.jobs.ledger import Ledger
+
+        ledger = Ledger(url, lease=lease)
+    except ImportError as error:
+        raise ConfigError(
+            f"durable jobs need the package {error.name!r}: {install_hint('jobs')}"
+        ) from error
+    return ledger, Leases(ledger)

@@ -1,0 +1,130 @@
+"""The database of the ledger: its tables, and connections whose transactions are atomic."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+import zlib
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    Connection,
+    Double,
+    Engine,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    create_engine,
+    event,
+    func,
+    insert,
+    make_url,
+    select,
+)
+from sqlalchemy.exc import SQLAlchemyError
+
+from doubao_core.errors import ConfigError
+
+VERSION = 1
+"""Of the tables; a ledger of a newer version is refused."""
+LONGEST_KEY = 200
+_BUSY_SECONDS = 30
+
+_TABLES = MetaData()
+JOBS = Table(
+    "doubao_jobs",
+    _TABLES,
+    Column("key", String(LONGEST_KEY), primary_key=True),
+    Column("kind", String(8), nullable=False),
+    Column("state", String(16), nullable=False, index=True),
+    Column("id", String(32), nullable=False),
+    Column("provider", String(64), nullable=False),
+    Column("model", String(255), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("request", Text, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("mark", String(64)),
+    Column("posted_at", Double),
+    Column("lost_at", Double),
+    Column("task_id", String(255)),
+    Column("status", String(64)),
+    Column("answer", Text),
+    Column("result", Text),
+    Column("error", Text),
+    Column("reason", Text),
+    Column("created_at", Double, nullable=False),
+    Column("updated_at", Double, nullable=False),
+    Column("owner", String(64)),
+    Column("lease_until", Double),
+    UniqueConstraint("provider", "task_id", name="doubao_jobs_task"),
+)
+VERSIONS = Table("doubao_jobs_version", _TABLES, Column("version", Integer, primary_key=True))
+
+
+def engine_of(url: str) -> Engine:
+    """Make what connects to *url*; nothing is opened before it is used.
+
+    Raises:
+        ConfigError: It is no address of a database that lasts.
+    """
+    try:
+        address = make_url(url)
+    except SQLAlchemyError as error:
+        raise ConfigError(
+            "ledger is no database address: use sqlite:///file or postgresql://user@host/database"
+        ) from error
+    backend = address.get_backend_name()
+    if backend == "postgresql":
+        if address.drivername == "postgresql":
+            address = address.set(drivername="postgresql+psycopg")
+        return create_engine(address, pool_pre_ping=True)
+    if backend != "sqlite":
+        raise ConfigError(f"a ledger is kept in SQLite or PostgreSQL, not in {backend}")
+    if address.database in {None, "", ":memory:"}:
+        raise ConfigError(
+            "a ledger in memory forgets what was paid for: name a file, as in sqlite:///jobs.sqlite3"
+        )
+    if not str(address.database).startswith("file:"):
+        # The process may change its folder between two connections.
+        address = address.set(database=str(Path(str(address.database)).absolute()))
+    engine = create_engine(address, connect_args={"timeout": _BUSY_SECONDS})
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: Any, _: Any) -> None:
+        # sqlite3's own transactions begin too late to be atomic; the next listener begins them.
+        connection.isolation_level = None
+        # Of processes that switch a new file at once some are refused, whatever the timeout; the
+        # file is switched then by another, and all of them go on.
+        with suppress(sqlite3.OperationalError):
+            connection.execute("PRAGMA journal_mode=WAL")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        reading = connection.get_execution_options().get("doubao_reading")
+        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def create(connection: Connection) -> None:
+    """Make the tables, unless another process did."""
+    if connection.dialect.name == "postgresql":
+        # Two processes that create one table at once fail, IF NOT EXISTS or not.
+        connection.execute(select(func.pg_advisory_xact_lock(zlib.crc32(JOBS.name.encode()))))
+    _TABLES.create_all(connection, checkfirst=True)
+    if connection.execute(select(func.count()).select_from(VERSIONS)).scalar_one() == 0:
+        connection.execute(insert(VERSIONS).values(version=VERSION))
+
+
+def server_time(connection: Connection) -> float:
+    """Give the time by which leases are measured: a server's own, as those of machines differ."""
+    if connection.dialect.name != "postgresql":
+        return time.time()
+    epoch = select(func.extract("epoch", func.clock_timestamp()))
+    return float(connection.execute(epoch).scalar_one())

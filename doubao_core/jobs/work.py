@@ -1,0 +1,290 @@
+"""Sending the paid request of a job: once, between two notes in the ledger."""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from doubao_core import media
+from doubao_core.api.images import Image, Images
+from doubao_core.client import AsyncClient, Client
+from doubao_core.errors import (
+    AmbiguousSubmit,
+    ConfigError,
+    ConnectionFailed,
+    DoubaoError,
+    RequestError,
+)
+from doubao_core.jobs.job import NO_LIST, kept
+from doubao_core.jobs.leases import Leases
+from doubao_core.jobs.ledger import Ledger
+from doubao_core.jobs.machine import State
+from doubao_core.jobs.reconcile import PATIENCE
+from doubao_core.jobs.record import Record
+from doubao_core.jobs.steps import Call, Flow, Keep, Next, Pause, Show, Whole
+from doubao_core.operation import JSON
+from doubao_core.studio.allowance import Allowance
+from doubao_core.studio.drive import AsyncStudio, Studio
+from doubao_core.studio.orders import ImageOrder, VideoOrder
+from doubao_core.studio.results import MadeImage
+
+_LOG = logging.getLogger(__name__)
+# After these nothing was made and nothing is paid.
+UNPAID = (ConfigError, ConnectionFailed, RequestError)
+_UNSENT = frozenset({State.NEW, State.REFUSED})
+_NOTES = 4
+BLANK: Mapping[str, None] = dict.fromkeys(
+    ("lost_at", "task_id", "status", "answer", "result", "error", "reason")
+)
+"""What an earlier attempt left behind."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """How the jobs of one object are treated.
+
+    Attributes:
+        provider: Whose jobs they are.
+        storage: Where results go.
+        marks: Whether a task carries a mark of its job.
+        patience: Seconds for which the task of a lost answer is looked for.
+        pause: Seconds between two looks.
+    """
+
+    provider: str
+    storage: media.Storage
+    marks: bool = True
+    patience: float = PATIENCE
+    pause: float = 2.0
+
+
+class Work:
+    """One caller's work on jobs: what it holds, and the flows that send.
+
+    Args:
+        ledger: Where jobs are written down.
+        leases: Keeps what is taken there.
+        client: Lists tasks.
+        studio: Makes the studio that waits so many seconds for a film.
+        allowance: Limits of the caller.
+        rules: How the jobs are treated.
+
+    Attributes:
+        token: What its leases are taken under.
+        opened: Generators of the studio that must be closed with it.
+        made: Pictures that were saved and shown, by their place in the group.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        leases: Leases,
+        client: Client | AsyncClient,
+        studio: Callable[[float], Studio | AsyncStudio],
+        allowance: Allowance,
+        rules: Rules,
+    ) -> None:
+        self.token = uuid.uuid4().hex
+        self.leases = leases
+        self.opened: list[Any] = []
+        self._owed: list[tuple[Record, State, dict[str, Any]]] = []
+        self.made: dict[int, MadeImage] = {}
+        self._ledger = ledger
+        self._client = client
+        self._allowance = allowance
+        self._patient = studio
+        self._studio = studio(0.0)
+        self._rules = rules
+
+    @property
+    def adrift(self) -> bool:
+        """Whether the ledger failed after something was paid.
+
+        The job is then finished from memory; a resume later finds a film by its mark.
+        """
+        return bool(self._owed)
+
+    def submitted(self, draft: Record, *, showing: bool) -> Flow[Record]:
+        """Write the order down and send it, unless that was done before.
+
+        Args:
+            draft: The job, new.
+            showing: Save and show pictures as they come.
+        """
+        known: Record | None = yield Keep(partial(self._ledger.find, draft.key))
+        if known is None or known.state in _UNSENT:
+            # Here, because each moment between the mark and the request is one to be lost in.
+            yield Keep(self._rules.storage.check)
+        record: Record = yield Keep(partial(self._ledger.intend, draft))
+        self._check_provider(record)
+        if record.state in _UNSENT:
+            record = yield from self._sent(record, showing=showing)
+        return record
+
+    def _check_provider(self, record: Record) -> None:
+        if record.provider != self._rules.provider:
+            raise ConfigError(
+                f"job {record.key!r} belongs to provider {record.provider!r}, and this client "
+                f"talks to {self._rules.provider!r}: use a client of {record.provider!r}"
+            )
+
+    def _sent(self, record: Record, *, showing: bool) -> Flow[Record]:
+        marking = partial(
+            self._ledger.move,
+            record,
+            State.SUBMITTING,
+            token=self.token,
+            attempt=record.attempt + 1,
+            mark=record.next_mark if self._rules.marks else None,
+            posted_at=time.time(),
+            **BLANK,
+        )
+        marked: Record | None = yield Keep(marking)
+        if marked is None:
+            # Another process sends it.
+            known: Record = yield Keep(partial(self._ledger.get, record.key))
+            return known
+        self.leases.keep(self.token)
+        if marked.kind == "image":
+            return (yield from self._ordered_pictures(marked, showing=showing))
+        sent: Record = yield Whole(self._ordered_film(marked))
+        return sent
+
+    def _ordered_film(self, record: Record) -> Flow[Record]:
+        order = VideoOrder.from_request(record.request)
+        if record.mark is not None:
+            order = replace(order, options={**order.options, "safety_identifier": record.mark})
+        send = partial(
+            self._client.create_video, model=order.model, content=order.content, **order.options
+        )
+        try:
+            with self._allowance.spent(order, self._rules.provider):
+                task = yield Call(send)
+        except UNPAID as error:
+            yield from self._noted(record, State.REFUSED, error=kept(error))
+            raise
+        except DoubaoError as error:
+            lost = _lost(_cause(error))
+            return (yield from self._noted(record, State.UNSURE, error=kept(error), **lost))
+        found = {"task_id": task.id, "status": task.status, "error": None, "reason": None}
+        return (yield from self._noted(record, State.ACCEPTED, **found))
+
+    def _ordered_pictures(self, record: Record, *, showing: bool) -> Flow[Record]:
+        order = ImageOrder.from_request(record.request)
+        items = self._studio.order_pictures(order)
+        self.opened.append(items)
+        came: list[Image] = []
+        try:
+            while isinstance(item := (yield Next(items)), Image):
+                came.append(item)
+                yield from self._remembered(record, answer=self._answer(came))
+                if showing:
+                    yield from self.picture(record, item)
+        except UNPAID as error:
+            if any(image.error is None for image in came):
+                return (yield from self._broken_off(record, came, error))
+            yield from self._noted(record, State.REFUSED, error=kept(error), answer=None)
+            raise
+        except DoubaoError as error:
+            return (yield from self._broken_off(record, came, error))
+        return (yield from self._noted(record, State.MADE, answer=self._whole_answer(item)))
+
+    def _broken_off(
+        self, record: Record, came: Sequence[Image], error: DoubaoError
+    ) -> Flow[Record]:
+        if not any(image.error is None for image in came):
+            lost = _lost(NO_LIST)
+            return (yield from self._noted(record, State.HELD, error=kept(error), **lost))
+        answer = {**self._answer(came), "problem": broken_off(_cause(error))}
+        return (yield from self._noted(record, State.MADE, answer=answer))
+
+    def _answer(self, images: Sequence[Image]) -> JSON:
+        return {"images": [self._item(image) for image in images]}
+
+    def _item(self, image: Image) -> JSON:
+        made = self.made.get(image.index)
+        item = {**image.raw, "image_index": image.index}
+        if made is not None and made.location is not None:
+            # A picture that came inside the answer is a file now, and found by its name.
+            item.pop("b64_json", None)
+        return item
+
+    def _whole_answer(self, answer: Images) -> JSON:
+        return {
+            **self._answer(answer.images),
+            "model": answer.model,
+            "usage": answer.usage.raw if answer.usage else {},
+            "request_id": answer.request_id,
+            "came_at": time.time(),
+        }
+
+    def picture(self, record: Record, image: Image) -> Flow[MadeImage]:
+        """Save a picture under the job's own name, and show it once."""
+        name = f"image-{record.id[:12]}-{record.attempt}-{image.index + 1}"
+        made: MadeImage = yield Call(partial(self._studio.save_picture, image, name=name))
+        if image.index not in self.made:
+            yield Show(made)
+        self.made[image.index] = made
+        return made
+
+    def _noted(self, record: Record, after: State, **changes: Any) -> Flow[Record]:
+        """Write down what came of a paid request; a ledger that fails now does not lose it."""
+        self._owed.append((record, after, changes))
+        for attempt in range(1, _NOTES + 1):
+            try:
+                return (yield from self._written())
+            except ConfigError as error:
+                _LOG.warning("job %r is %s, but: %s", record.key, after, error)
+            if attempt < _NOTES:
+                yield Pause(0.1 * 2**attempt)
+        return replace(record, state=after, **changes)
+
+    def _written(self) -> Flow[Record]:
+        """Write down all that is owed; gives the job as it is then."""
+        while True:
+            record, after, changes = self._owed[0]
+            noted: Record | None = yield Keep(partial(self._ledger.move, record, after, **changes))
+            if noted is None:
+                noted = yield from self._overtaken(record.key, after, changes.get("task_id"))
+            self._owed.pop(0)
+            if not self._owed:
+                return noted
+
+    def _overtaken(self, key: str, after: State, task_id: str | None) -> Flow[Record]:
+        known: Record = yield Keep(partial(self._ledger.get, key))
+        if known.state is not after:
+            _LOG.warning(
+                "job %r came to be %s (task %s) after it had become %s",
+                *(key, after, task_id, known.state),
+            )
+        return known
+
+    def _remembered(self, record: Record, **changes: Any) -> Flow[None]:
+        """Write down what is good to know, and go on if that fails."""
+        try:
+            yield Keep(partial(self._ledger.note, record, **changes))
+        except ConfigError as error:
+            _LOG.warning("job %r goes on, but: %s", record.key, error)
+
+
+def broken_off(why: str) -> str:
+    """Say that pictures may be missing although they were paid for."""
+    return (
+        f"The answer broke off ({why}), so pictures that were made and paid for may be missing. Do "
+        "not ask for them again by yourself: tell the user."
+    )
+
+
+def _cause(error: DoubaoError) -> str:
+    """Say what broke; what to do about it is the job's own text."""
+    cause = error.__cause__ if isinstance(error, AmbiguousSubmit) else None
+    return cause.message if isinstance(cause, DoubaoError) else error.message
+
+
+def _lost(reason: str) -> Mapping[str, Any]:
+    return {"lost_at": time.time(), "reason": reason}
