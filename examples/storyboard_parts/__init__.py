@@ -1,0 +1,1 @@
+"""What ``storyboard.py`` is made of."""
