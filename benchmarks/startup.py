@@ -21,6 +21,12 @@ CONSTRUCTION = "First construction after the import"
 CONSTRUCTION_IO = "First construction after the import: files, sockets and TLS contexts opened"
 KEPT = "Memory of list(stream), 32,000 chunks"
 
+# langsmith, which langchain-core imports, loads httpx and aiohttp at once where this optional
+# package is installed, as it is here for the rows with aiohttp. Neither needs it.
+_WITHOUT_EXTRAS = """
+import sys
+sys.modules["httpx_aiohttp"] = None
+"""
 _IMPORT = """
 import time
 begun = time.process_time()
@@ -103,7 +109,7 @@ def _measured(run: Run, template: str, rounds: int) -> dict[str, list[list[float
 
 
 def _program(run: Run, template: str, contestant: Contestant) -> str:
-    return template.format(
+    return _WITHOUT_EXTRAS + template.format(
         module=contestant.module,
         name=contestant.name,
         arguments=contestant.arguments(run.url, "call"),

@@ -16,6 +16,7 @@ from doubao_core.api.embeddings import Embeddings, MultimodalEmbedding
 from doubao_core.api.files import File, Files
 from doubao_core.api.images import Image, ImageEvent, ImageOptions, Images, ImageUsage
 from doubao_core.api.models import Model
+from doubao_core.api.moderation import Verdict
 from doubao_core.api.tokens import Tokenization
 from doubao_core.api.videos import VideoOptions, VideoTask, VideoTasks
 from doubao_core.client import AsyncClient, Client
@@ -36,6 +37,7 @@ from doubao_core.errors import (
     Malformed,
     NotFound,
     PermissionDenied,
+    ProfileWarning,
     QuotaExceeded,
     RateLimited,
     RequestError,
@@ -48,7 +50,7 @@ from doubao_core.errors import (
     UnsupportedOperation,
 )
 from doubao_core.media import Saved
-from doubao_core.pacing import RateLimit
+from doubao_core.pacing import Plan, RateLimit
 
 __version__ = "0.1.0"
 
@@ -84,6 +86,8 @@ __all__ = [
     "MultimodalEmbedding",
     "NotFound",
     "PermissionDenied",
+    "Plan",
+    "ProfileWarning",
     "QuotaExceeded",
     "RateLimit",
     "RateLimited",
@@ -99,6 +103,7 @@ __all__ = [
     "Truncated",
     "UnsupportedOperation",
     "Usage",
+    "Verdict",
     "VideoOptions",
     "VideoTask",
     "VideoTasks",

@@ -10,25 +10,23 @@ import threading
 import time
 from collections.abc import AsyncGenerator, Generator
 from itertools import count
-from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Self, TypeAlias, TypeVar
 
-from doubao_core import media, retry
+from doubao_core import retry
 from doubao_core.api import Operations
 from doubao_core.configured import Configured
 from doubao_core.errors import DoubaoError, Stalled
 from doubao_core.operation import (
-    AsyncDriver,
     Emit,
     Flow,
     Opening,
     Reply,
     Send,
-    SyncDriver,
     Wait,
     WatchFlow,
 )
+from doubao_core.saving import AsyncSaving, Saving
 
 if TYPE_CHECKING:
     import httpx
@@ -45,7 +43,7 @@ _STALLED = "the stream sent bytes but no event for as long as timeout= allows"
 _MAKING = threading.Lock()
 
 
-class Client(Configured[BlockingHttp], Operations, SyncDriver):
+class Client(Configured[BlockingHttp], Operations, Saving):
     """Blocking client of the API; one object serves many threads.
 
     Making one is cheap: no connection, no TLS context and no key are needed until the first
@@ -63,8 +61,10 @@ class Client(Configured[BlockingHttp], Operations, SyncDriver):
             repeated; paid creates are not once they may have been accepted.
         default_headers: Headers to add to every request.
         http_client: An ``httpx.Client`` to send with; used as it is, never closed by us.
-        rate_limit: What the account may do in a minute: requests wait until they may go, and
+        rate_limit: What a model may be asked in a minute: requests wait until they may go, and
             everybody who shares the limit pauses when the service refuses one for its rate.
+        plan: What the account may do in all, per minute, hour and day, at once and in credits.
+            What it has no room for is never sent: see :class:`Plan`.
 
     Raises:
         ConfigError: An argument is wrong; a missing key is reported by the first request.
@@ -118,24 +118,24 @@ class Client(Configured[BlockingHttp], Operations, SyncDriver):
             raise
 
     def _outcome(self, send: Send) -> Reply | DoubaoError:
-        toll = self._toll(send)
-        toll.wait()
         started = monotonic()
         try:
-            reply = self._transport.send(send)
+            with self._toll(send) as toll:
+                started = monotonic()
+                reply = self._transport.send(send)
+                toll.answered(reply)
         except DoubaoError as error:
             error.elapsed = monotonic() - started
             return error
-        toll.settle(reply)
         return reply
 
     def _stream(self, opening: Opening[T]) -> Generator[T]:
         toll = self._toll(opening.send)
         for attempt in count():
-            reader, begun = opening.reader(), False
-            toll.wait()
+            reader, begun = self._reader(opening), False
             try:
-                with self._transport.stream(opening.send) as answer:
+                with toll, self._transport.stream(opening.send) as answer:
+                    toll.began(answer.headers)
                     reader.begin(answer.headers)
                     last = monotonic()
                     for block in answer.blocks:
@@ -152,43 +152,12 @@ class Client(Configured[BlockingHttp], Operations, SyncDriver):
                         yield from rest
                     answer.pass_over()
             except DoubaoError as error:
-                toll.failed(error)
                 pause = self._pause(
                     opening.send, attempt, error, begun=begun, partial=reader.partial
                 )
             else:
                 return
             time.sleep(pause)
-
-    def download(
-        self, url: str, folder: str | Path, *, name: str, max_bytes: int = media.MAX_BYTES
-    ) -> media.Saved:
-        """Fetch a result of the service to ``folder/name.<ext>``, without ever sending the key.
-
-        The extension is that of the bytes. The file appears whole or not at all, and none is ever
-        replaced: a name that is taken gets a number.
-
-        Args:
-            url: The URL as the service gave it; it expires after 24 h (ark.md 14.1, 15.4).
-            folder: Where to save; made if it does not exist.
-            name: Name without extension.
-            max_bytes: Largest file to accept.
-
-        Raises:
-            ConfigError: The URL is none that a service gives (scheme, private address).
-            NotFound, PermissionDenied: The URL has expired or never existed.
-            TooLarge, Malformed, Truncated: The bytes are too many, no picture or film, or cut.
-        """
-        fetch = media.Fetch(url, self.base_url, max_bytes)
-        with media.Target(Path(folder), name) as target:
-            while True:
-                fetch.check(media.resolve(fetch.host))
-                with self._transport.fetch(fetch.url) as answer:
-                    if fetch.redirected(answer.status, answer.headers):
-                        continue
-                    for block in answer.blocks:
-                        target.write(fetch.counted(block))
-                return target.commit(fetch.finished())
 
     def close(self) -> None:
         """Close the connections; the next request opens new ones."""
@@ -202,7 +171,7 @@ class Client(Configured[BlockingHttp], Operations, SyncDriver):
         self.close()
 
 
-class AsyncClient(Configured[AsyncHttp], Operations, AsyncDriver):
+class AsyncClient(Configured[AsyncHttp], Operations, AsyncSaving):
     """Asyncio client of the API; one object serves many tasks and, one after the other, many loops.
 
     The arguments are those of :class:`Client`; ``http_client`` is an ``httpx.AsyncClient``.
@@ -261,15 +230,15 @@ class AsyncClient(Configured[AsyncHttp], Operations, AsyncDriver):
             raise
 
     async def _outcome(self, send: Send) -> Reply | DoubaoError:
-        toll = self._toll(send)
-        await toll.await_()
         started = monotonic()
         try:
-            reply = await self._transport.send(send)
+            async with self._toll(send) as toll:
+                started = monotonic()
+                reply = await self._transport.send(send)
+                toll.answered(reply)
         except DoubaoError as error:
             error.elapsed = monotonic() - started
             return error
-        await toll.asettle(reply)
         return reply
 
     async def _stream(self, opening: Opening[T]) -> AsyncGenerator[T]:
@@ -277,10 +246,10 @@ class AsyncClient(Configured[AsyncHttp], Operations, AsyncDriver):
 
         toll = self._toll(opening.send)
         for attempt in count():
-            reader, begun = opening.reader(), False
-            await toll.await_()
+            reader, begun = self._reader(opening), False
             try:
-                async with await self._transport.stream(opening.send) as answer:
+                async with toll, await self._transport.stream(opening.send) as answer:
+                    toll.began(answer.headers)
                     reader.begin(answer.headers)
                     last = monotonic()
                     async for block in answer.blocks:
@@ -299,31 +268,12 @@ class AsyncClient(Configured[AsyncHttp], Operations, AsyncDriver):
                             yield event
                     await answer.pass_over()
             except DoubaoError as error:
-                await toll.afailed(error)
                 pause = self._pause(
                     opening.send, attempt, error, begun=begun, partial=reader.partial
                 )
             else:
                 return
             await asyncio.sleep(pause)
-
-    async def download(
-        self, url: str, folder: str | Path, *, name: str, max_bytes: int = media.MAX_BYTES
-    ) -> media.Saved:
-        """Fetch a result of the service to ``folder/name.<ext>``; see :meth:`Client.download`."""
-        import asyncio
-
-        fetch = media.Fetch(url, self.base_url, max_bytes)
-        with media.Target(Path(folder), name) as target:
-            while True:
-                fetch.check(await asyncio.to_thread(media.resolve, fetch.host))
-                async with await self._transport.fetch(fetch.url) as answer:
-                    if fetch.redirected(answer.status, answer.headers):
-                        continue
-                    async for block in answer.blocks:
-                        target.write(fetch.counted(block))
-                # Waiting for the disk takes seconds for a long film.
-                return await asyncio.to_thread(target.commit, fetch.finished())
 
     async def aclose(self) -> None:
         """Close the running loop's connections; the next request opens new ones."""

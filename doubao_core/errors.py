@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from doubao_core.embedder import EmbeddingProgress
+    from doubao_core.media import Saved
     from doubao_core.operation import Reply
 
 
@@ -48,15 +49,18 @@ class DoubaoError(Exception):
         retry_after: Seconds that the service asks to wait, if it said so.
         gateway: Name of the provider, such as ``"ark"``.
         operation: Name of the operation, such as ``"chat.create"``.
-        body: The service's error object, if there was one.
+        body: The service's error object, if there was one; or its whole answer, where a stream was
+            asked for.
         elapsed: Seconds that the attempts took, waits between them included.
         partial: The text of the answer that had come before a stream failed, ``""`` if none.
         progress: When inputs were embedded, the vectors of those that were done, by position
             (:class:`~doubao_core.embedder.EmbeddingProgress`), so that only the rest need be sent
             again.
+        saved: The pictures that had come whole before an answer broke off, as files.
     """
 
     partial: str = ""
+    saved: tuple[Saved, ...] = ()
     progress: EmbeddingProgress | None = None
     elapsed: float = 0.0
 
@@ -116,6 +120,14 @@ def install_hint(extra: str) -> str:
     return f'pip install ".[{extra}]" in the folder of doubao-integrations'
 
 
+class ProfileWarning(UserWarning):
+    """A request goes beyond a limit that its provider prints; the provider decides.
+
+    ``warnings.simplefilter("error", ProfileWarning)`` makes it an error, raised before anything is
+    sent.
+    """
+
+
 class RequestError(DoubaoError):
     """The server refused; nothing was done and nothing was charged."""
 
@@ -149,7 +161,15 @@ class ContentRejected(RequestError):
 
 
 class InsufficientCredits(RequestError):
-    """The account is overdue or out of credits."""
+    """The account is overdue or out of credits.
+
+    Attributes:
+        required: Credits that the request costs, if the service said so.
+        available: Credits that were left, if the service said so.
+    """
+
+    required: float | None = None
+    available: float | None = None
 
 
 class RateLimited(RequestError):
@@ -293,7 +313,11 @@ def classify(status: int | None, code: str | None, message: str) -> type[DoubaoE
 
 
 def from_payload(
-    error: Any, *, status: int | None = None, headers: Mapping[str, str] | None = None
+    error: Any,
+    *,
+    status: int | None = None,
+    headers: Mapping[str, str] | None = None,
+    kinds: Mapping[str, type[DoubaoError]] | None = None,
 ) -> DoubaoError:
     """Turn an ``error`` object of a body, stream event or task into the exception for it.
 
@@ -301,13 +325,15 @@ def from_payload(
         error: The value under ``"error"``: an object with ``code`` and ``message``, or a string.
         status: HTTP status of the answer; ``None`` for errors inside a stream or a task.
         headers: Lower-case response headers, for the request id and ``Retry-After``.
+        kinds: Classes of a provider's own codes.
     """
     fields = error if isinstance(error, dict) else {"message": str(error)}
     code = str(fields["code"]) if fields.get("code") else None
     message = str(fields.get("message") or code or "the service reported an error without a text")
     headers = headers or {}
     known = status if status not in {None, _OK} else _BY_TYPE.get(str(fields.get("type")))
-    return classify(known, code, message)(
+    kind = (kinds or {}).get(code or "") or classify(known, code, message)
+    return kind(
         message,
         status=status,
         code=code,

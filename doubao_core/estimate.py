@@ -6,17 +6,20 @@ characters; other alphabets lie between the two. The tokenization endpoint count
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Mapping, Sequence
 
 # Chinese, Japanese and Korean, with the extensions beyond the first plane.
-_CJK = re.compile(
+_CJK = (
     "[\u1100-\u11ff\u2e80-\ua4cf\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff\ufe30-\ufe4f\uff00-\uffef"
     "\U00020000-\U0003ffff]"
 )
 # Latin letters with all their accents, and the punctuation that goes with them.
-_LATIN = re.compile("[\u0000-\u02ff\u1e00-\u1eff\u2000-\u206f]")
+_LATIN = "[\u0000-\u02ff\u1e00-\u1eff\u2000-\u206f]"
+# Compiling these takes longer than importing most modules does; few processes need them.
+_pattern = functools.cache(re.compile)
 _CJK_PER_TOKEN = 1.5
 _LATIN_PER_TOKEN = 4
 _OTHERS_PER_TOKEN = 2
@@ -38,7 +41,7 @@ def count(text: str) -> int:
     """Estimate the tokens of a text."""
     if text.isascii():
         return math.ceil(len(text) / _LATIN_PER_TOKEN)
-    wide, latin = len(_CJK.findall(text)), len(_LATIN.findall(text))
+    wide, latin = len(_pattern(_CJK).findall(text)), len(_pattern(_LATIN).findall(text))
     others = len(text) - wide - latin
     return math.ceil(wide / _CJK_PER_TOKEN + latin / _LATIN_PER_TOKEN + others / _OTHERS_PER_TOKEN)
 

@@ -57,6 +57,15 @@ class Repeat(enum.Enum):
     """Yes: repeating it does no harm."""
     REFUSED_ONLY = "refused only"
     """Only after a definite refusal: it costs money once accepted."""
+    NEVER = "never"
+    """No: it does no harm, but whoever asks repeats it in its own time."""
+
+
+class Sift(Protocol):
+    """What takes parts of an answer to somewhere else."""
+
+    def feed(self, block: bytes) -> bytes:
+        """Take the next block of the body, and give what of it stays."""
 
 
 class Secret(Protocol):
@@ -87,8 +96,13 @@ class Send:
         form: Multipart form fields.
         upload: Multipart file part.
         headers: Headers of this request only; they may hold secrets.
+        once: The same in every attempt, and in no other request, for providers that then do paid
+            work once; empty if it costs nothing.
         repeat: May it be sent twice?
         max_bytes: Largest answer to accept.
+        patience: Seconds without a byte after which to give up, if that is less than the client's
+            ``timeout``.
+        sift: Takes out of a good answer, as it arrives, what must not be held in memory.
     """
 
     operation: str
@@ -98,8 +112,11 @@ class Send:
     form: Mapping[str, str] | None = None
     upload: Upload | None = None
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    once: str = field(default="", repr=False, compare=False)
     repeat: Repeat = Repeat.SAFE
     max_bytes: int = MAX_JSON_BYTES
+    patience: float | None = None
+    sift: Sift | None = field(default=None, repr=False, compare=False)
 
     @property
     def intent(self) -> JSON:

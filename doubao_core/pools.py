@@ -15,10 +15,10 @@ import functools
 import ssl
 import urllib.request
 from collections import defaultdict, deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 from time import monotonic
-from typing import TypeAlias, TypeVar, cast
+from typing import Generic, Protocol, TypeAlias, TypeVar, cast
 from weakref import WeakKeyDictionary, finalize
 
 import httpx
@@ -36,8 +36,21 @@ _THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})
 
 @functools.cache
 def tls_context() -> ssl.SSLContext:
-    """Give the TLS context of this process: making one costs more than a request."""
-    return httpx.create_ssl_context()
+    """Give the TLS context of this process: making one costs more than a request.
+
+    Raises:
+        ConfigError: The environment names certificates that cannot be used.
+    """
+    try:
+        context = httpx.create_ssl_context()
+    except (OSError, ValueError) as error:
+        raise _misconfigured(error) from error
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def _misconfigured(error: Exception) -> ConfigError:
+    return ConfigError(f"cannot reach the service as configured: {error}")
 
 
 def environment_proxy(url: httpx.URL) -> str | None:
@@ -52,18 +65,31 @@ def environment_proxy(url: httpx.URL) -> str | None:
 
 Origin: TypeAlias = tuple[str, str, int | None]
 T = TypeVar("T", httpx.HTTPTransport, httpx.AsyncHTTPTransport)
+P = TypeVar("P", bound="LoopPool")
 
 
 def _origin(url: httpx.URL) -> Origin:
     return url.scheme, url.host, url.port
 
 
-def _transport(kind: Callable[..., T], url: httpx.URL, limits: httpx.Limits) -> T:
+def _is_to_address(request: httpx.Request) -> bool:
+    """Whether this goes to an address that was checked, for the name that it must have there.
+
+    Its connection is good for that name alone, and is closed with the answer: the next look-up of
+    the name may give another address, and what is kept for this one would never be used again.
+    """
+    return "sni_hostname" in request.extensions
+
+
+def _transport(kind: Callable[..., T], request: httpx.Request, limits: httpx.Limits) -> T:
+    context = tls_context()
     try:
-        return kind(verify=tls_context(), proxy=environment_proxy(url), limits=limits)
+        # Who gives an address has looked for a proxy by the name.
+        proxy = None if _is_to_address(request) else environment_proxy(request.url)
+        return kind(verify=context, proxy=proxy, limits=limits)
     except (ImportError, OSError, ValueError) as error:
-        # The proxy and certificate variables of the environment name what cannot be used.
-        raise ConfigError(f"cannot reach the service as configured: {error}") from error
+        # The proxy variables of the environment name what cannot be used.
+        raise _misconfigured(error) from error
 
 
 class BlockingPool:
@@ -78,11 +104,13 @@ class BlockingPool:
 
     def send(self, request: httpx.Request) -> httpx.Response:
         """Send, and give the answer as soon as its head is there."""
+        if _is_to_address(request):
+            return _sent_once(request, self._LIMITS)
         origin = _origin(request.url)
         transport = self._transports.get(origin)
         if transport is None:
             # Of two threads that come here at once, one makes a transport that is never used.
-            made = _transport(httpx.HTTPTransport, request.url, self._LIMITS)
+            made = _transport(httpx.HTTPTransport, request, self._LIMITS)
             transport = self._transports.setdefault(origin, made)
         return transport.handle_request(request)
 
@@ -90,6 +118,41 @@ class BlockingPool:
         """Close all connections."""
         while self._transports:
             self._transports.popitem()[1].close()
+
+
+def _sent_once(request: httpx.Request, limits: httpx.Limits) -> httpx.Response:
+    transport = _transport(httpx.HTTPTransport, request, limits)
+    try:
+        response = transport.handle_request(request)
+    except BaseException:
+        transport.close()
+        raise
+    return httpx.Response(
+        status_code=response.status_code,
+        headers=response.headers,
+        stream=_Last(response.stream, transport),
+        extensions=response.extensions,
+    )
+
+
+class _Last(httpx.SyncByteStream):
+    """A response body with which its transport is closed."""
+
+    def __init__(
+        self,
+        stream: httpx.SyncByteStream | httpx.AsyncByteStream,
+        transport: httpx.HTTPTransport,
+    ) -> None:
+        # The blocking transport never gives the asynchronous half of httpx's union.
+        self._stream = cast("httpx.SyncByteStream", stream)
+        self._transport = transport
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._stream)
+
+    def close(self) -> None:
+        self._stream.close()
+        self._transport.close()
 
 
 class FreeListPool:
@@ -102,10 +165,11 @@ class FreeListPool:
 
     async def send(self, request: httpx.Request) -> httpx.Response:
         """Send on a free connection, which comes back when the response is closed."""
-        idle = self._idle[_origin(request.url)]
+        is_once = _is_to_address(request)
+        idle = deque() if is_once else self._idle[_origin(request.url)]
         await self._places.acquire()
         try:
-            connection = idle.pop() if idle else _Connection(request.url)
+            connection = idle.pop() if idle else _Connection(request)
             try:
                 response = await connection.transport.handle_async_request(request)
             except BaseException:
@@ -117,7 +181,7 @@ class FreeListPool:
         return httpx.Response(
             status_code=response.status_code,
             headers=response.headers,
-            stream=_Returning(response.stream, self, connection, idle),
+            stream=_Returning(response.stream, self, connection, idle, is_once=is_once),
             extensions=response.extensions,
         )
 
@@ -150,9 +214,9 @@ class _Connection:
 
     _LIMITS = httpx.Limits(max_connections=1, keepalive_expiry=KEEP_ALIVE_SECONDS)
 
-    def __init__(self, url: httpx.URL) -> None:
+    def __init__(self, request: httpx.Request) -> None:
         self.idle_since = 0.0
-        self.transport = _transport(httpx.AsyncHTTPTransport, url, self._LIMITS)
+        self.transport = _transport(httpx.AsyncHTTPTransport, request, self._LIMITS)
 
 
 class _Returning(httpx.AsyncByteStream):
@@ -164,12 +228,15 @@ class _Returning(httpx.AsyncByteStream):
         owner: FreeListPool,
         connection: _Connection,
         idle: deque[_Connection],
+        *,
+        is_once: bool,
     ) -> None:
         # The asynchronous transport never gives the blocking half of httpx's union.
         self._stream = cast("httpx.AsyncByteStream", stream)
         self._owner = owner
         self._connection: _Connection | None = connection
         self._idle = idle
+        self._is_once = is_once
         self._ended = False
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -186,27 +253,38 @@ class _Returning(httpx.AsyncByteStream):
             await self._stream.aclose()
             # One that was cancelled, while it was read or closed, may still count as in use inside
             # httpcore: whoever got it next would wait for it until the timeout.
-            usable = self._ended
+            usable = self._ended and not self._is_once
         finally:
             await self._owner.give_back(connection, self._idle, usable=usable)
 
 
-class LoopPools:
+class LoopPool(Protocol):
+    """Connections of one event loop."""
+
+    async def aclose(self) -> None:
+        """Close them."""
+
+
+class LoopPools(Generic[P]):
     """One pool for each event loop, closed with its loop.
 
     A connection belongs to the loop that opened it. Each pool lives in an asynchronous generator
     that its loop knows of: ``asyncio.run`` closes those generators before it closes the loop.
+
+    Args:
+        make: Makes a pool.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, make: Callable[[], P]) -> None:
+        self._make = make
         self._lifetimes: WeakKeyDictionary[
-            asyncio.AbstractEventLoop, tuple[AsyncGenerator[FreeListPool], FreeListPool]
+            asyncio.AbstractEventLoop, tuple[AsyncGenerator[P], P]
         ] = WeakKeyDictionary()
         # The collector finalises all that died together in any order. What is held from elsewhere
         # does not die with this object: sockets would be, before what closes them.
         finalize(self, self._lifetimes.clear)
 
-    async def current(self) -> FreeListPool:
+    async def current(self) -> P:
         """Give the running loop's pool."""
         loop = asyncio.get_running_loop()
         if (known := self._lifetimes.get(loop)) is not None:
@@ -216,7 +294,7 @@ class LoopPools:
         for reference in self._lifetimes.keyrefs():
             if (other := reference()) is not None and other.is_closed():
                 self._lifetimes.pop(other, None)
-        lifetime = _lifetime()
+        lifetime = _lifetime(self._make())
         pool = await anext(lifetime)
         self._lifetimes[loop] = lifetime, pool
         return pool
@@ -227,8 +305,7 @@ class LoopPools:
             await known[0].aclose()
 
 
-async def _lifetime() -> AsyncGenerator[FreeListPool]:
-    pool = FreeListPool()
+async def _lifetime(pool: P) -> AsyncGenerator[P]:
     try:
         yield pool
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import secrets
 import time
+import warnings
 from collections.abc import Generator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -16,8 +17,9 @@ import orjson
 from pydantic_core import from_json, to_json
 
 from doubao_core.config import Settings
-from doubao_core.errors import ConfigError
-from doubao_core.gateways import Route, route
+from doubao_core.errors import ConfigError, ProfileWarning
+from doubao_core.gateways import Gateway, Route, check, route
+from doubao_core.gateways.limits import broken
 from doubao_core.operation import JSON, MAX_JSON_BYTES, Send, Upload, expand
 
 # ``logit_bias`` is keyed by numbers; the numbers in a dataclass would escape the check for NaN.
@@ -36,6 +38,7 @@ class Request:
     content: bytes | None = None
     form: Mapping[str, str] | None = None
     upload: Upload | None = None
+    patience: float | None = None
     secret: str = ""
 
     def __repr__(self) -> str:
@@ -62,10 +65,12 @@ def build(send: Send, settings: Settings) -> tuple[Request, Route]:
         **_lower(send.headers),
         **_lower(settings.gateway.auth(key)),
     }
+    if how.once is not None and send.once:
+        headers[how.once.lower()] = send.once
     content = None
     if send.body is not None:
         headers["content-type"] = "application/json"
-        content = encode(how.encode(send.body))
+        content = encode(_said(send, how, settings.gateway))
     request = Request(
         method=how.method,
         url=url,
@@ -73,9 +78,23 @@ def build(send: Send, settings: Settings) -> tuple[Request, Route]:
         content=content,
         form=send.form,
         upload=send.upload,
+        patience=send.patience,
         secret=key,
     )
     return request, how
+
+
+def _said(send: Send, how: Route, gateway: Gateway) -> JSON:
+    """Give the body as the provider wants it; what it has nothing for is refused."""
+    asked = send.body or {}
+    if how.lacks:
+        check(gateway, send.operation, asked)
+    said = how.encode(asked)
+    if how.limits:
+        for complaint in broken(how.limits, said):
+            text = f"provider {gateway.name!r} prints another limit: {complaint}"
+            warnings.warn(text, ProfileWarning, stacklevel=2)
+    return said
 
 
 def _lower(headers: Mapping[str, str]) -> dict[str, str]:

@@ -24,6 +24,7 @@ from doubao_core.errors import (
     ConnectionFailed,
     ConnectionLost,
     DoubaoError,
+    NotFound,
     QuotaExceeded,
     RateLimited,
     ResponseError,
@@ -83,7 +84,7 @@ def decide(send: Send, attempt: int, error: DoubaoError, policy: Policy) -> floa
 
 
 def _may_repeat(repeat: Repeat, error: DoubaoError) -> bool:
-    if isinstance(error, QuotaExceeded):
+    if repeat is Repeat.NEVER or isinstance(error, QuotaExceeded):
         return False
     if isinstance(error, (ConnectionFailed, RateLimited)):
         return True
@@ -102,9 +103,9 @@ def settled(send: Send, error: DoubaoError) -> DoubaoError:
     in between, and the service may have accepted the request. A model that does not exist gets the
     name of the one that was perhaps meant.
     """
-    if error.code == _NO_SUCH_MODEL:
+    if isinstance(error, NotFound):
         _suggest(send, error)
-    if send.repeat is Repeat.SAFE or isinstance(error, AmbiguousSubmit):
+    if send.repeat is not Repeat.REFUSED_ONLY or isinstance(error, AmbiguousSubmit):
         return error
     lost = isinstance(error, (ResponseError, Timeout))
     if not lost and not (isinstance(error, ServerError) and error.code is None):
@@ -123,8 +124,12 @@ def settled(send: Send, error: DoubaoError) -> DoubaoError:
 
 
 def _suggest(send: Send, error: DoubaoError) -> None:
+    asked = str((send.body or {}).get("model"))
+    # Other providers have other codes; guides print ids with dots, which the vendor's never have.
+    if error.code != _NO_SUCH_MODEL and "." not in asked:
+        return
     kind = _KINDS.get(send.operation.partition(".")[0])
-    meant = catalogue.nearest(str((send.body or {}).get("model")), kind)
+    meant = catalogue.nearest(asked, kind)
     if meant is not None:
         error.message = f"{error.message.rstrip('. ')}; did you mean {meant!r}?"
         error.args = (error.message,)

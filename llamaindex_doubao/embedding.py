@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from itertools import count
+from itertools import count, islice
 from threading import Event
 from typing import Any, TypeAlias
 
-from llama_index.core.base.embeddings.base import BaseEmbedding
+from llama_index.core.base.embeddings.base import BaseEmbedding, dispatcher
 from llama_index.core.base.embeddings.base_sparse import BaseSparseEmbedding, SparseEmbedding
 from llama_index.core.bridge.pydantic import Field, PrivateAttr
+from llama_index.core.callbacks.schema import CBEventType, EventPayload
+from llama_index.core.instrumentation.events.embedding import (
+    EmbeddingEndEvent,
+    EmbeddingStartEvent,
+)
 from llama_index.core.rate_limiter import BaseRateLimiter
 from llama_index.core.storage.kvstore.types import BaseKVStore
+from llama_index.core.utils import get_tqdm_iterable
 
 from doubao_core import ConfigError, DoubaoError, embedder
 from doubao_core.config import resolve
@@ -147,14 +153,34 @@ class DoubaoEmbedding(_Embedding, BaseEmbedding):
         if isinstance(store, BaseKVStore) and not isinstance(store, VectorCache):
             self.__dict__["embeddings_cache"] = VectorCache(store)
 
-    @without_span
+    @dispatcher.span
     def get_text_embedding_batch(
-        self, texts: list[str], show_progress: bool = False, **kwargs: Any
+        self, texts: list[str], show_progress: bool = False, **_: Any
     ) -> list[Vector]:
-        """Embed documents, ``embed_batch_size`` of them after the other."""
+        """Embed documents, ``embed_batch_size`` of them after the other.
+
+        The base class does the same, but validates every number of the vectors for its event,
+        which takes as long as to fetch them.
+        """
         check_list(texts)
+        shown = iter(get_tqdm_iterable(texts, show_progress, "Generating embeddings"))
+        model, vectors = self.to_payload(), []
         with batches((self, False), texts):
-            return super().get_text_embedding_batch(texts, show_progress, **kwargs)
+            while batch := list(islice(shown, self.embed_batch_size)):
+                vectors += self._observed(batch, model)
+        return vectors
+
+    def _observed(self, batch: list[str], model: dict[str, Any]) -> list[Vector]:
+        """Embed a batch, telling LlamaIndex's event and callback handlers of it."""
+        dispatcher.event(EmbeddingStartEvent(model_dict=model))
+        begun: dict[str, Any] = {EventPayload.SERIALIZED: model}
+        with self.callback_manager.event(CBEventType.EMBEDDING, payload=begun) as event:
+            if self.rate_limiter is not None:
+                self.rate_limiter.acquire()
+            vectors = self._get_text_embeddings(batch)
+            event.on_end({EventPayload.CHUNKS: batch, EventPayload.EMBEDDINGS: vectors})
+        dispatcher.event(EmbeddingEndEvent.model_construct(chunks=batch, embeddings=vectors))
+        return vectors
 
     @without_span
     async def aget_text_embedding_batch(

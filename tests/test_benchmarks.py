@@ -45,6 +45,7 @@ def measure(monkeypatch):
     return module
 
 
+@pytest.mark.timeout(180)
 def test_every_contestant_does_its_work_and_every_goal_gets_a_verdict(benchmark_group, tmp_path):
     table = tmp_path / "table.md"
     arguments = [
@@ -90,3 +91,17 @@ def test_contestants_take_turns_and_the_first_round_does_not_count(measure):
 def test_ratios_are_of_the_same_round(measure):
     row = measure.Row("title", "µs", {"ours": [1.0, 2.0], "theirs": [3.0, 8.0]})
     assert row.ratios("theirs", "ours") == [3.0, 4.0]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+@pytest.mark.timeout(180)
+def test_every_contestant_brings_its_film_and_its_picture_to_disk(monkeypatch):
+    """Each process checks the sizes of the files that it made."""
+    for module in ("openai", "volcenginesdkarkruntime"):
+        pytest.importorskip(module, reason="needs the benchmark group")
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    media = importlib.import_module("media")
+    with media.server() as url:
+        for setup in (*media.FILM.values(), *media.PICTURE.values()):
+            _, seconds = media.measured(setup, url, 2 * media.MIB)
+            assert seconds > 0

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypedDict, Unpack
 
+from doubao_core.api import lenient
 from doubao_core.api.reader import EventReader
 from doubao_core.errors import (
     ConfigError,
@@ -84,7 +85,7 @@ class Image:
     """
 
     index: int
-    url: str | None = None
+    url: str | None = field(default=None, repr=False)
     b64_json: str | None = field(default=None, repr=False)
     size: str | None = None
     output_format: str | None = None
@@ -93,17 +94,25 @@ class Image:
     raw: JSON = field(default_factory=dict, repr=False)
 
     @classmethod
-    def parse(cls, item: Mapping[str, Any], index: int, created: int | None = None) -> Image:
-        """Read an item of ``data``, or a ``partial_…`` event."""
-        place = item.get("image_index")
+    def parse(cls, item: Any, index: int, created: int | None = None) -> Image:
+        """Read an item of ``data``, or a ``partial_…`` event, whatever it is.
+
+        One with neither a picture nor a reason is a failed one: the others were paid for.
+        """
+        item = lenient.fields(item)
+        place = lenient.number(item.get("image_index"))
+        url, content = lenient.text(item.get("url")), lenient.text(item.get("b64_json"))
+        error = from_payload(item["error"]) if item.get("error") else None
+        if url is None and content is None and error is None:
+            error = Malformed("the service gave neither a picture nor a reason")
         return cls(
-            index=place if isinstance(place, int) else index,
-            url=item.get("url"),
-            b64_json=item.get("b64_json"),
-            size=item.get("size"),
-            output_format=item.get("output_format"),
-            created=item.get("created", created),
-            error=from_payload(item["error"]) if item.get("error") else None,
+            index=index if place is None or place < 0 else place,
+            url=url,
+            b64_json=content,
+            size=lenient.text(item.get("size")),
+            output_format=lenient.text(item.get("output_format")),
+            created=lenient.number(item.get("created")) or created,
+            error=error,
             raw=dict(item),
         )
 
@@ -118,13 +127,16 @@ class ImageUsage:
     raw: JSON = field(default_factory=dict, repr=False)
 
     @classmethod
-    def parse(cls, usage: Mapping[str, Any]) -> ImageUsage:
-        """Read a ``usage`` object."""
+    def parse(cls, usage: Any) -> ImageUsage | None:
+        """Read a ``usage`` object; ``None`` if it says nothing."""
+        said = lenient.fields(usage)
+        if not said:
+            return None
         return cls(
-            generated_images=usage.get("generated_images") or 0,
-            output_tokens=usage.get("output_tokens") or 0,
-            total_tokens=usage.get("total_tokens") or 0,
-            raw=dict(usage),
+            generated_images=lenient.number(said.get("generated_images")) or 0,
+            output_tokens=lenient.number(said.get("output_tokens")) or 0,
+            total_tokens=lenient.number(said.get("total_tokens")) or 0,
+            raw=dict(said),
         )
 
 
@@ -159,7 +171,7 @@ class Images:
         raw = reply.json()
         items = raw.get("data") or []
         # Ark says no status; a service that says one beside its pictures has made them.
-        status = "succeeded" if items else raw.get("status")
+        status = "succeeded" if items else lenient.text(raw.get("status"))
         if status in _FAILED:
             raise _ended_badly(raw, reply)
         if status in _UNDER_WAY:
@@ -168,26 +180,25 @@ class Images:
             raise from_payload(raw["error"], status=reply.status, headers=reply.headers)
         if not isinstance(items, list) or not items:
             raise Malformed("the answer has no pictures", status=reply.status)
+        created = lenient.number(raw.get("created"))
         return cls(
-            images=tuple(
-                Image.parse(item, index, raw.get("created")) for index, item in enumerate(items)
-            ),
-            model=raw.get("model") or "",
-            usage=ImageUsage.parse(raw["usage"]) if raw.get("usage") else None,
-            created=raw.get("created"),
+            images=tuple(Image.parse(item, index, created) for index, item in enumerate(items)),
+            model=lenient.text(raw.get("model")) or "",
+            usage=ImageUsage.parse(raw.get("usage")),
+            created=created,
             request_id=reply.headers.get("x-request-id"),
             status=status or "succeeded",
-            task_id=raw.get("id"),
+            task_id=lenient.text(raw.get("id")),
             raw={name: value for name, value in raw.items() if name != "data"},
         )
 
 
 def _ended_badly(raw: JSON, reply: Reply) -> JobFailed:
-    error = raw.get("error") or {}
+    error = from_payload(raw["error"]) if raw.get("error") else None
     return JobFailed(
         f"picture task {raw.get('id')} ended as {raw['status']}: "
-        f"{error.get('message') or 'the service gave no reason'}",
-        code=error.get("code"),
+        f"{error.message if error else 'the service gave no reason'}",
+        code=error.code if error else None,
         request_id=reply.headers.get("x-request-id"),
     )
 
@@ -223,7 +234,7 @@ class ImageReader(EventReader[ImageEvent]):
         if is_picture:
             image = Image.parse(raw, self._pictures)
             self._pictures += 1
-        usage = ImageUsage.parse(raw["usage"]) if raw.get("usage") else None
+        usage = ImageUsage.parse(raw.get("usage"))
         return ImageEvent(type=kind, image=image, usage=usage, raw=raw)
 
     @property

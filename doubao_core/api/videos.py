@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypedDict, Unpack
 
+from doubao_core.api import lenient
 from doubao_core.errors import (
     ConfigError,
     ConnectionFailed,
@@ -85,8 +86,8 @@ class VideoTask:
     id: str
     status: str
     model: str = ""
-    video_url: str | None = None
-    last_frame_url: str | None = None
+    video_url: str | None = field(default=None, repr=False)
+    last_frame_url: str | None = field(default=None, repr=False)
     error: DoubaoError | None = None
     completion_tokens: int | None = None
     created_at: int | None = None
@@ -96,23 +97,28 @@ class VideoTask:
 
     @classmethod
     def parse(cls, raw: Mapping[str, Any]) -> VideoTask:
-        """Read a task object; unknown fields stay in ``raw``."""
-        if not raw.get("id"):
+        """Read a task object; unknown fields stay in ``raw``, and odd ones only there."""
+        task_id = raw.get("id")
+        if isinstance(task_id, int) and not isinstance(task_id, bool):
+            task_id = str(task_id)
+        if not lenient.text(task_id):
             if raw.get("error"):
                 raise from_payload(raw["error"])
             raise Malformed("the answer has no task id")
-        content = raw.get("content") or {}
+        content = lenient.fields(raw.get("content"))
         return cls(
-            id=raw["id"],
-            status=raw.get("status") or "queued",
-            model=raw.get("model") or "",
-            video_url=content.get("video_url"),
-            last_frame_url=content.get("last_frame_url"),
+            id=str(task_id),
+            status=lenient.text(raw.get("status")) or "queued",
+            model=lenient.text(raw.get("model")) or "",
+            video_url=lenient.text(content.get("video_url")),
+            last_frame_url=lenient.text(content.get("last_frame_url")),
             error=from_payload(raw["error"]) if raw.get("error") else None,
-            completion_tokens=(raw.get("usage") or {}).get("completion_tokens"),
-            created_at=raw.get("created_at"),
-            updated_at=raw.get("updated_at"),
-            progress=raw.get("progress"),
+            completion_tokens=lenient.number(
+                lenient.fields(raw.get("usage")).get("completion_tokens")
+            ),
+            created_at=lenient.number(raw.get("created_at")),
+            updated_at=lenient.number(raw.get("updated_at")),
+            progress=lenient.number(raw.get("progress")),
             raw=dict(raw),
         )
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
+import socket
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -167,6 +169,17 @@ def answering(driver, make_client):
     return make
 
 
+@pytest.fixture
+def at_gateway(driver, make_client):
+    """Make a client of a provider whose requests are answered by a function of the request."""
+
+    def make(provider: str, answer: Callable[[httpx.Request], httpx.Response], **options: Any):
+        injected = driver.http(transport=httpx.MockTransport(answer))
+        return make_client(provider=provider, http_client=injected, **options)
+
+    return make
+
+
 @dataclass
 class Pumped:
     """What a flow did: what it sent, waited for and showed, and its result."""
@@ -223,3 +236,93 @@ def refusal():
         return Reply(status=status, headers=headers or {}, body=body, elapsed=1.0)
 
     return make
+
+
+class RawServer(threading.Thread):
+    """Runs *script* with each connection, in a thread; what it reads are whole requests."""
+
+    def __init__(self, script, tls=None):
+        super().__init__(daemon=True)
+        self._script = script
+        self._tls = tls
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.scheme = "https" if tls else "http"
+        self.base_url = f"{self.scheme}://127.0.0.1:{self._listener.getsockname()[1]}/api/v3"
+        self.accepted = []
+        self.requests = []
+
+    def run(self):
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            self.accepted.append(connection)
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection):
+        with suppress(OSError):
+            if self._tls is not None:
+                connection = self._tls.wrap_socket(connection, server_side=True)
+                self.accepted.append(connection)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._script(self, connection)
+
+    def read(self, connection):
+        """Wait for a whole request and give its head and body; None at the connection's end."""
+        data = bytearray()
+        while b"\r\n\r\n" not in data:
+            if not (block := connection.recv(65536)):
+                return None
+            data += block
+        head, _, body = data.partition(b"\r\n\r\n")
+        length = 0
+        for line in head.lower().split(b"\r\n"):
+            if line.startswith(b"content-length:"):
+                length = int(line[15:])
+        while len(body) < length:
+            body += connection.recv(65536)
+        request = bytes(head), bytes(body)
+        self.requests.append(request)
+        return request
+
+    def stop(self):
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self.join()
+        for each in self.accepted:
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+            each.close()
+
+
+def _answering(answers, *, close):
+    """Make a script that gives the same bytes to every request, in as many sends."""
+
+    def script(server, connection):
+        while server.read(connection):
+            for each in answers:
+                connection.sendall(each)
+            if close:
+                connection.shutdown(socket.SHUT_RDWR)
+                connection.close()
+                return
+
+    return script
+
+
+@pytest.fixture
+def serve():
+    """Start servers of bytes: the same to every request, or what a script makes of connections."""
+    started = []
+
+    def start(*answers, script=None, close=False, tls=None):
+        server = RawServer(script or _answering(answers, close=close), tls)
+        server.start()
+        started.append(server)
+        return server
+
+    yield start
+    for server in started:
+        server.stop()

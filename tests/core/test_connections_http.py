@@ -175,7 +175,7 @@ def test_one_async_client_serves_one_event_loop_after_another(emulator, key):
 
     runs = [asyncio.run(main()) for _ in range(3)]
     assert runs[0] == runs[1] == runs[2]
-    assert len(client._transport._pools._lifetimes) == 1, "closed loops are not kept"
+    assert len(client._transport._direct._lifetimes) == 1, "closed loops are not kept"
     gc.collect()
     wait_until(lambda: emulator.connections == 0)
 
@@ -217,17 +217,18 @@ def test_a_cancelled_call_frees_its_connection_and_its_place(emulator, key, monk
     assert asyncio.run(main()).content
 
 
-async def test_a_connection_whose_release_was_cancelled_is_not_used_again(
-    emulator, key, monkeypatch
+async def test_a_connection_of_httpx_whose_release_was_cancelled_is_not_used_again(
+    emulator, key, relay, monkeypatch
 ):
     """Inside httpcore it is still in use, and the next request would wait for it in vain."""
+    monkeypatch.setenv("HTTP_PROXY", relay.url)
     release = PoolByteStream.aclose
 
     async def cancelled(self):
         monkeypatch.setattr(PoolByteStream, "aclose", release)
         raise asyncio.CancelledError
 
-    async with AsyncClient(base_url=emulator.base_url, api_key=key) as client:
+    async with AsyncClient(base_url="http://ark.invalid/api/v3", api_key=key) as client:
         await client.chat(**CHAT)
         monkeypatch.setattr(PoolByteStream, "aclose", cancelled)
         with pytest.raises(asyncio.CancelledError):
@@ -325,16 +326,16 @@ def test_a_forked_child_makes_connections_of_its_own(emulator, key):
 
     with Client(base_url=emulator.base_url, api_key=key) as client:
         client.chat(**CHAT)
-        parent = client._transport._pool()
+        parent = client._transport._connections()
         receiver, sender = multiprocessing.Pipe(duplex=False)
         process = multiprocessing.get_context("fork").Process(
-            target=lambda: sender.send(client._transport._pool() is not parent)
+            target=lambda: sender.send(client._transport._connections() is not parent)
         )
         process.start()
         assert receiver.poll(10)
         assert receiver.recv() is True
         process.join()
-        assert client._transport._pool() is parent
+        assert client._transport._connections() is parent
 
 
 def test_an_injected_http_client_is_used_and_left_open(driver, make_client, emulator):

@@ -19,15 +19,15 @@ NAMES = """
     Client ConfigError ConnectionFailed ConnectionLost ContentRejected ContextOverflow
     DoubaoError Embeddings File Files Image ImageEvent ImageOptions ImageUsage Images
     InsufficientCredits InvalidRequest JobExpired JobFailed Malformed Model MultimodalEmbedding
-    NotFound PermissionDenied QuotaExceeded RateLimit RateLimited RequestError ResponseError Saved
-    ServerError Stalled Timeout Tokenization TooLarge ToolCall Truncated UnsupportedOperation
-    Usage VideoOptions VideoTask VideoTasks __version__
+    NotFound PermissionDenied Plan ProfileWarning QuotaExceeded RateLimit RateLimited RequestError
+    ResponseError Saved ServerError Stalled Timeout Tokenization TooLarge ToolCall Truncated
+    UnsupportedOperation Usage Verdict VideoOptions VideoTask VideoTasks __version__
 """
 
 OPERATIONS = """
-    chat stream_chat embed embed_multimodal create_images stream_images create_video get_video
-    list_videos delete_video watch_video tokenize list_models upload_file get_file list_files
-    delete_file
+    chat stream_chat embed embed_multimodal moderate create_images get_images stream_images
+    create_video get_video list_videos delete_video watch_video tokenize list_models upload_file
+    get_file list_files delete_file
 """
 
 TREE = {
@@ -56,6 +56,7 @@ TREE = {
     "AmbiguousSubmit": "DoubaoError",
     "JobFailed": "DoubaoError",
     "JobExpired": "JobFailed",
+    "ProfileWarning": "UserWarning",
 }
 
 TYPED = """

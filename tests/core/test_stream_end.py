@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from doubao_core import AsyncClient, transport
+from doubao_core import AsyncClient
+from doubao_core.transport import incoming
 
 CHAT = {
     "model": "doubao-seed-2-1-pro-260915",
@@ -33,7 +34,7 @@ def alone(driver, naps):
 @pytest.fixture
 def briefly(monkeypatch):
     """Let the client wait for the end of a stream as long as a test may take."""
-    monkeypatch.setattr(transport, "REST_SECONDS", 0.1)
+    monkeypatch.setattr(incoming, "REST_SECONDS", 0.1)
 
 
 def text(client) -> str:
@@ -65,7 +66,7 @@ def test_a_server_that_sends_much_does_not_keep_the_stream(alone):
     emulator.answer(events=[*WHOLE, *[b":" + b"x" * 10_000 + b"\n\n"] * 20_000])
     started = time.monotonic()
     assert text(client) == "ab"
-    assert time.monotonic() - started < transport.REST_SECONDS
+    assert time.monotonic() - started < incoming.REST_SECONDS
 
 
 def test_an_end_that_comes_soon_leaves_the_connection_for_the_next_request(alone):
