@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from doubao_core.errors import ConfigError
 from doubao_core.gateways import Gateway, gateway
 from doubao_core.operation import checked_headers, sendable
-from doubao_core.pacing import RateLimit
+from doubao_core.pacing import Plan, RateLimit
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -110,7 +110,8 @@ class Settings:
         timeout: Seconds for the connect, for the first byte and for every gap between events.
         max_retries: Attempts beyond the first.
         headers: Headers to add to every request.
-        rate_limit: What the account may do in a minute; ``None`` if nothing is to be kept.
+        rate_limit: What a model may be asked in a minute; ``None`` if nothing is to be kept.
+        plan: What the account may do in all; likewise.
     """
 
     gateway: Gateway
@@ -120,6 +121,7 @@ class Settings:
     max_retries: int = 2
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     rate_limit: RateLimit | None = None
+    plan: Plan | None = None
 
     def portable(self) -> dict[str, Any]:
         """Give the arguments of :func:`resolve` that may be written down: none holds a secret.
@@ -136,6 +138,7 @@ class Settings:
                 name: value for name, value in self.headers.items() if not _CREDENTIAL.search(name)
             },
             "rate_limit": self.rate_limit and self.rate_limit.portable(),
+            "plan": self.plan and self.plan.portable(),
         }
 
     def locate(self) -> str:
@@ -158,6 +161,7 @@ def resolve(
     max_retries: int | None,
     default_headers: Mapping[str, str] | None,
     rate_limit: RateLimit | None = None,
+    plan: Plan | None = None,
 ) -> Settings:
     """Check the arguments of a client and fill in what the environment says."""
     chosen = gateway(provider or os.environ.get("DOUBAO_PROVIDER") or "ark")
@@ -173,6 +177,7 @@ def resolve(
         timeout=DEFAULT_TIMEOUT if timeout is None else float(timeout),
         max_retries=2 if max_retries is None else max_retries,
         rate_limit=rate_limit or None,
+        plan=plan,
         headers=checked_headers("default", default_headers or {}),
     )
 

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from typing import Any, Generic, Self, TypeVar
 
 from doubao_core import retry
+from doubao_core.api.reader import RetoldReader
 from doubao_core.config import KeySource, Settings, resolve
 from doubao_core.errors import DoubaoError
-from doubao_core.operation import Send
-from doubao_core.pacing import FREE, RateLimit, Toll, pacer
+from doubao_core.operation import Opening, Reader, Send
+from doubao_core.pacing import FREE, Plan, RateLimit, Toll, gate, pacer
 
 H = TypeVar("H")
+T = TypeVar("T")
 
 
 class Configured(Generic[H]):
@@ -28,6 +30,7 @@ class Configured(Generic[H]):
         default_headers: Mapping[str, str] | None = None,
         http_client: H | None = None,
         rate_limit: RateLimit | None = None,
+        plan: Plan | None = None,
     ) -> None:
         self._settings = resolve(
             provider=provider,
@@ -37,6 +40,7 @@ class Configured(Generic[H]):
             max_retries=max_retries,
             default_headers=default_headers,
             rate_limit=rate_limit,
+            plan=plan,
         )
         self._policy = retry.Policy(max_retries=self._settings.max_retries)
         self._http_client = http_client
@@ -82,12 +86,22 @@ class Configured(Generic[H]):
         error.gateway = error.gateway or self.provider
         return error
 
+    def _reader(self, opening: Opening[T]) -> Reader[T]:
+        """Make what decodes a streamed answer, in the provider's dialect if it has one."""
+        how = self._settings.gateway.routes.get(opening.send.operation)
+        reader = opening.reader()
+        return reader if how is None or how.event is None else RetoldReader(reader, how.event)
+
     def _toll(self, send: Send) -> Toll:
-        """What *send* must wait for, if a rate limit is to be kept; look-ups count for none."""
-        limit = self._settings.rate_limit
-        if limit is None or send.body is None or "model" not in send.body:
+        """What *send* must wait for, if a limit is to be kept; look-ups hardly ever count."""
+        limit, plan = self._settings.rate_limit, self._settings.plan
+        if limit is None and plan is None:
             return FREE
-        return Toll(pacer(limit, f"{self.base_url} {send.body['model']}"), send.body)
+        gated = None if plan is None else gate(plan, self.base_url)
+        if send.body is None or "model" not in send.body:
+            return Toll(None, gated, None) if gated and gated.counts_look_ups else FREE
+        paced = None if limit is None else pacer(limit, f"{self.base_url} {send.body['model']}")
+        return Toll(paced, gated, send.body)
 
     def _pause(
         self, send: Send, attempt: int, error: DoubaoError, *, begun: bool, partial: str

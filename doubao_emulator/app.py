@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -96,17 +97,20 @@ class Front:
         path: str = scope["path"]
         decoded = _decode(raw)
         self._record(scope, headers, raw, decoded)
-        if not path.startswith(MEDIA_PREFIX):
-            # Before anything else, so that a stranger learns nothing (ark.md 21.1).
-            key = _authorise(headers, path)
-            envelope.greet(key)
-            await self._admit(key, decoded)
-        exchange = Exchange(request_id=envelope.request_id, path=path, raw=raw, decoded=decoded)
-        scope["exchange"] = exchange
-        # Starlette raises its 405 only when it believes itself inside an application.
-        scope["app"] = self
-        replay = _replay(raw, receive)
-        await strikes.serve(self._world, exchange, self._router, scope, replay, envelope.send)
+        with ExitStack() as admitted:
+            if not path.startswith(MEDIA_PREFIX):
+                # Before anything else, so that a stranger learns nothing (ark.md 21.1).
+                key = _authorise(headers, path)
+                envelope.greet(key)
+                if (dialect := dialects.of(path)) is not None:
+                    admitted.enter_context(dialect.admitted(self._world, key))
+                await self._admit(key, decoded)
+            exchange = Exchange(request_id=envelope.request_id, path=path, raw=raw, decoded=decoded)
+            scope["exchange"] = exchange
+            # Starlette raises its 405 only when it believes itself inside an application.
+            scope["app"] = self
+            replay = _replay(raw, receive)
+            await strikes.serve(self._world, exchange, self._router, scope, replay, envelope.send)
 
     async def _admit(self, key: str, decoded: JSON) -> None:
         """Measure the request against the limit as it arrives, then take the time to answer."""

@@ -15,7 +15,7 @@ from doubao_core import AsyncClient, Client
 from doubao_core.api.naming import check_arguments
 from doubao_core.config import resolve
 from doubao_core.gateways import gateway
-from doubao_core.pacing import RateLimit
+from doubao_core.pacing import Plan, RateLimit
 
 T = TypeVar("T")
 Made: TypeAlias = tuple[Any, T] | None
@@ -77,6 +77,9 @@ class Connection(BaseModel):
     """Where the two are counted for several processes (``sqlite:///file``) or machines
     (``postgresql://…``, ``redis://…``); needs the extra ``limits``. Default
     ``DOUBAO_RATE_LIMIT_URL``, then this process."""
+    plan: Plan | None = Field(default=None, exclude=True)
+    """What the account may do in all: per minute, hour and day, at once and in credits. What it has
+    no room for is not sent."""
     http_client: Any = Field(default=None, exclude=True, repr=False)
     """An ``httpx.Client`` for the blocking methods; used as it is, never closed by us."""
     http_async_client: Any = Field(default=None, exclude=True, repr=False)
@@ -136,6 +139,7 @@ class Connection(BaseModel):
             "rate_limit": RateLimit.of(
                 self.requests_per_minute, self.tokens_per_minute, self.rate_limit_url
             ),
+            "plan": self.plan,
         }
 
     def _blocking(self) -> Client:

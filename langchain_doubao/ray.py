@@ -6,11 +6,11 @@ from array import array
 from collections.abc import Generator, Mapping
 from importlib import import_module
 from typing import Any, Literal, TypeAlias
-from urllib.parse import urlsplit
 
 from doubao_core.embedder import EmbeddingUsage, Vector
 from doubao_core.embedder.recipe import MOST_BYTES
 from doubao_core.errors import ConfigError, ContentRejected, DoubaoError, InvalidRequest
+from doubao_core.pacing.limit import has_password
 from langchain_doubao.embeddings import DoubaoEmbeddings
 
 MAX_RETRIES = 8
@@ -242,8 +242,9 @@ def _check_public(options: Mapping[str, Any]) -> None:
             f"{min(secret)} would be stored and shown with the other arguments by Ray: set the "
             "key's variable, such as ARK_API_KEY, in the environment of the workers"
         )
-    if urlsplit(options.get("rate_limit_url") or "").password:
+    kept_at = options.get("rate_limit_url"), getattr(options.get("plan"), "url", None)
+    if any(map(has_password, kept_at)):
         raise ConfigError(
-            "rate_limit_url has a password, which Ray would store and show: set "
+            "the url of a limit has a password, which Ray would store and show: set "
             "DOUBAO_RATE_LIMIT_URL in the environment of the workers"
         )

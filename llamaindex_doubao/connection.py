@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, model_validator
 from doubao_core import ApiKey, AsyncClient, Client, ConfigError
 from doubao_core.api.naming import check_arguments
 from doubao_core.config import resolve
-from doubao_core.pacing import RateLimit
+from doubao_core.pacing import Plan, RateLimit
 
 # What a copy has in common with the original: it belongs to the caller, and may hold locks.
 _SHARED = {
@@ -87,6 +87,12 @@ class Connection(BaseModel):
         description="Where both are counted: sqlite:///, postgresql://, redis://; extra limits. "
         "Default DOUBAO_RATE_LIMIT_URL, then this process.",
     )
+    plan: Plan | None = Field(
+        default=None,
+        frozen=True,
+        exclude=True,
+        description="What the account may do per minute, hour and day, at once, and in credits.",
+    )
     http_client: Any = Field(
         default=None,
         frozen=True,
@@ -131,6 +137,7 @@ class Connection(BaseModel):
             "rate_limit": RateLimit.of(
                 self.requests_per_minute, self.tokens_per_minute, self.rate_limit_url
             ),
+            "plan": self.plan,
         }
 
     def close(self) -> None:

@@ -31,7 +31,7 @@ from doubao_core.errors import (
     from_payload,
 )
 from doubao_core.gateways import normalise
-from doubao_core.gateways.gateway import Gateway, Route, key_header
+from doubao_core.gateways.gateway import Gateway, Route, Webhook, key_header
 from doubao_core.operation import JSON, Reply
 
 SERVICE = "seedream"
@@ -140,12 +140,20 @@ def _failure(reply: Reply) -> DoubaoError | None:
     kinds = dict(_KINDS)
     if reply.status == _TOO_MANY and _DAILY.search(str(first.get("message"))):
         kinds[str(extensions.get("code") or "")] = QuotaExceeded
-    return from_payload(
+    failure = from_payload(
         {**first, "code": extensions.get("code")},
         status=reply.status,
         headers=reply.headers,
         kinds=kinds,
     )
+    if isinstance(failure, InsufficientCredits):
+        failure.required = _credits(extensions.get("creditsRequired"))
+        failure.available = _credits(extensions.get("creditsAvailable"))
+    return failure
+
+
+def _credits(value: Any) -> float | None:
+    return value if isinstance(value, int | float) and value >= 0 else None
 
 
 def _made(reply: Reply) -> Reply:
@@ -156,6 +164,9 @@ def _made(reply: Reply) -> Reply:
     # One of the mutations asks for no status: without a URL the picture is on its way.
     native = job.get("status") or ("completed" if url else "processing")
     status, error = normalise.status(native), job.get("error")
+    if isinstance(error, str):
+        # No document shows a picture that failed.
+        error = {"message": error}
     if status == "succeeded" and not url:
         status, error = "failed", normalise.NO_OUTPUT
     picture = {"url": url, "size": _size(job) or _size(metadata)}
@@ -168,6 +179,8 @@ def _made(reply: Reply) -> Reply:
             "status": status,
             "model": job.get("version") or job.get("provider") or job.get("service"),
             "created": normalise.seconds(job.get("createdAt")),
+            "created_at": normalise.seconds(job.get("createdAt")),
+            "updated_at": normalise.seconds(job.get("completedAt")),
             "data": [picture] if url else None,
             "usage": usage,
             "error": error,
@@ -175,6 +188,11 @@ def _made(reply: Reply) -> Reply:
             "can_be_looked_up": False,
         },
     )
+
+
+def _delivered(reply: Reply) -> Reply | None:
+    """Read what is posted to ``webhookUrl``: the job by itself, once it is finished."""
+    return _made(reply) if reply.json().get("id") else None
 
 
 def _job(body: JSON) -> JSON:
@@ -219,6 +237,8 @@ DOITONG = Gateway(
         )
     },
     failure=_failure,
+    # That its value is an HMAC, and of which bytes, is a guess that the user has to make.
+    webhook=Webhook(read=_delivered, header="X-Doitong-Signature", prefix="sha256="),
 )
 _FLAT_LACKS = _LACKS | {"quality"}
 GATEWAYS = (

@@ -110,6 +110,10 @@ class Rate:
             return self.retry_after
         if self.retry_at is not None:
             return max(0.0, self.retry_at - now)
+        return self.until_reset(now)
+
+    def until_reset(self, now: float) -> float | None:
+        """Seconds until the window ends, at *now* in unix seconds."""
         if self.reset is not None and self.reset > _EPOCH:
             return max(0.0, self.reset - now)
         return self.reset

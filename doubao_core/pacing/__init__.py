@@ -1,13 +1,17 @@
-"""Staying below a rate limit: pacing before each request, and a shared pause after a refusal.
+"""Staying below limits: pacing before each request, a shared pause after a refusal, whole plans.
 
-:class:`RateLimit` says what the account may do, :func:`pacer` makes what keeps to it, and a
-:class:`Toll` takes one request through it. Within a
-process everything that names the same limit shares one pacer; with a ``url`` so do processes and
-machines. The arithmetic (GCRA) and the Redis store are pyrate-limiter's.
+:class:`RateLimit` is the pace of one model, evenly, per minute; :func:`pacer` makes what keeps to
+it. :class:`Plan` is what an account may do in all, per minute, hour and day, at once and in
+credits; :func:`gate` makes what keeps to that. A :class:`Toll` takes one request through both.
+Within a process everything that names the same limit shares it; with a ``url`` so do processes and
+machines.
+The arithmetic of a pace (GCRA) and its Redis store are pyrate-limiter's.
 """
 
+from doubao_core.pacing.gate import Gate, gate
 from doubao_core.pacing.limit import RateLimit
 from doubao_core.pacing.pacer import Pacer, pacer
+from doubao_core.pacing.plan import Plan
 from doubao_core.pacing.toll import FREE, Toll
 
-__all__ = ["FREE", "Pacer", "RateLimit", "Toll", "pacer"]
+__all__ = ["FREE", "Gate", "Pacer", "Plan", "RateLimit", "Toll", "gate", "pacer"]

@@ -13,6 +13,20 @@ URL_VARIABLE = "DOUBAO_RATE_LIMIT_URL"
 SCHEMES = ("sqlite", "postgresql", "postgresql+psycopg", "redis", "rediss")
 
 
+def check_place(url: str | None) -> None:
+    """Refuse a *url* at which nothing can be counted; ``None`` is this process."""
+    if url is not None and (scheme := urlsplit(url).scheme) not in SCHEMES:
+        raise ConfigError(
+            f"a rate limit cannot be kept at a {scheme or 'relative'!r} address: use "
+            "sqlite:///path, postgresql://… or redis://…"
+        )
+
+
+def has_password(url: str | None) -> bool:
+    """Say whether *url* holds a password."""
+    return url is not None and bool(urlsplit(url).password)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateLimit:
     """Requests and tokens per minute that all who share this limit may use together.
@@ -39,13 +53,7 @@ class RateLimit:
             value = getattr(self, name)
             if value is not None and not 0 < value < float("inf"):
                 raise ConfigError(f"{name} is {value!r}: give a number above 0, or leave it out")
-        if self.url is None:
-            return
-        if (scheme := urlsplit(self.url).scheme) not in SCHEMES:
-            raise ConfigError(
-                f"a rate limit cannot be kept at a {scheme or 'relative'!r} address: use "
-                "sqlite:///path, postgresql://… or redis://…"
-            )
+        check_place(self.url)
 
     def __bool__(self) -> bool:
         return self.requests_per_minute is not None or self.tokens_per_minute is not None
@@ -65,7 +73,7 @@ class RateLimit:
 
     def portable(self) -> Self:
         """Give this limit for a pickle, which is a file that travels and may hold no password."""
-        if self.url is not None and urlsplit(self.url).password:
+        if has_password(self.url):
             raise TypeError(
                 f"a rate limit whose url holds a password cannot be pickled: set {URL_VARIABLE} "
                 "for each process instead"

@@ -38,10 +38,16 @@ def store(url: str | None, name: str) -> StateStore:
     """Make the store of the bucket *name*; nothing is connected before it is used."""
     if url is None:
         return InMemoryStateStore()
+    with explained(url):
+        remote = urlsplit(url).scheme.startswith("redis")
+        return RedisStore(url, name) if remote else SqlStore(url, name)
+
+
+@contextmanager
+def explained(url: str) -> Generator[None]:
+    """Say how to install the package that a count at *url* needs, if it is missing."""
     try:
-        if urlsplit(url).scheme.startswith("redis"):
-            return RedisStore(url, name)
-        return SqlStore(url, name)
+        yield
     except ImportError as error:
         raise ConfigError(
             f"a rate limit at a {urlsplit(url).scheme} address needs the package {error.name!r}: "
@@ -69,7 +75,7 @@ class RedisStore(RedisStateStore):
             check = cast("Callable[..., Decision]", super().check)
             return check(algorithm, rates, now, weight)
         except RedisError as error:
-            raise _unreachable(f"redis://{self._where}", error) from error
+            raise unreachable(f"redis://{self._where}", error) from error
 
 
 class SqlStore(StateStore):
@@ -82,7 +88,7 @@ class SqlStore(StateStore):
 
         self._text = text
         self._name = name
-        self._engine = _engine(url)
+        self._engine = opened(url)
         self._postgres = self._engine.dialect.name == "postgresql"
         self._ready = False
 
@@ -133,7 +139,7 @@ class SqlStore(StateStore):
                 self._ready = True
         except SQLAlchemyError as error:
             where = self._engine.url.render_as_string(hide_password=True)
-            raise _unreachable(where, getattr(error, "orig", None) or error) from error
+            raise unreachable(where, getattr(error, "orig", None) or error) from error
 
     def _prepare(self, connection: Connection) -> None:
         if self._postgres:
@@ -144,12 +150,14 @@ class SqlStore(StateStore):
         connection.execute(self._text(_ADD), {"name": self._name})
 
 
-def _unreachable(where: str, error: BaseException) -> ConfigError:
+def unreachable(where: str, error: BaseException) -> ConfigError:
+    """Say that nothing can be counted at *where*, a URL without a password."""
     reason = str(error).partition("\n")[0]
     return ConfigError(f"cannot keep the rate limit at {where}: {reason}")
 
 
-def _engine(url: str) -> Engine:
+def opened(url: str) -> Engine:
+    """Make the engine of a SQLite or PostgreSQL database, whose transactions are atomic."""
     from sqlalchemy import create_engine, event, make_url
 
     address = make_url(url)

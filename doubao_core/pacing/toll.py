@@ -1,75 +1,185 @@
-"""One request and the limit that it is under: what it waits for, and what its answer says."""
+"""One request and the limits that it is under: what it waits for, and what its answer says."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Self
 
 from doubao_core import estimate
-from doubao_core.errors import DoubaoError, QuotaExceeded, RateLimited, from_reply
+from doubao_core.errors import (
+    ConfigError,
+    ConnectionFailed,
+    DoubaoError,
+    InsufficientCredits,
+    Malformed,
+    QuotaExceeded,
+    RateLimited,
+    RequestError,
+    from_reply,
+)
+from doubao_core.gateways.normalise import rate
+from doubao_core.pacing.account import Outcome
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from doubao_core.operation import JSON, Reply
+    from doubao_core.pacing.gate import Gate
     from doubao_core.pacing.pacer import Pacer
 
-_TOO_MANY = 429
+_REFUSED = 400
 # Inside a text of the answer the quotes would have backslashes.
 _TOTAL = re.compile(rb'"total_tokens"\s*:\s*(\d+)')
+_FREE_ENDS = (ConfigError, ConnectionFailed, RequestError)
 
 
 class Toll:
-    """What one request has to pay before each attempt; without a pacer, nothing."""
+    """What one request has to pay before each attempt: a context around its sending.
 
-    def __init__(self, pacer: Pacer | None, body: JSON) -> None:
+    Entering waits until the request may go; leaving takes notice of its end, be that an answer
+    (:meth:`answered`), a failure or a cancellation.
+
+    Args:
+        pacer: Keeps the pace of a model, if there is a limit.
+        gate: Keeps the plan of an account, if there is one.
+        body: The request's; ``None`` for a look-up, which costs nothing.
+    """
+
+    def __init__(self, pacer: Pacer | None, gate: Gate | None, body: JSON | None) -> None:
         self._pacer = pacer
-        self._tokens = estimate.count_all(body) if pacer and pacer.counts_tokens else 0
+        self._gate = gate
+        self._limited = pacer is not None or gate is not None
+        self._paid = body is not None
+        self._tokens = estimate.count_all(body or {}) if pacer and pacer.counts_tokens else 0
+        self._token = ""
+        self._reply: Reply | None = None
+        self._headers: Mapping[str, str] = {}
 
-    def wait(self) -> None:
-        """Wait until the request may go."""
+    def answered(self, reply: Reply) -> None:
+        """Take notice of an answer: how many tokens it was, what it cost, or a refusal."""
+        # The toll of all that are free must hold nothing.
+        if self._limited:
+            self._reply, self._headers = reply, reply.headers
+
+    def began(self, headers: Mapping[str, str]) -> None:
+        """Take notice of the head of an answer that comes in pieces."""
+        if self._limited:
+            self._headers = headers
+
+    def __enter__(self) -> Self:
+        """Wait until the request may go.
+
+        Raises:
+            ConfigError: It has more tokens than any minute may have, or the count cannot be kept.
+            QuotaExceeded: The plan has no room for it for too long.
+            InsufficientCredits: The plan's credits are used up.
+        """
         if self._pacer is not None:
             self._pacer.wait(self._tokens)
+        # Last, because it counts what goes now, and may hold a place meanwhile.
+        if self._gate is not None:
+            self._begin(self._gate.enter(paid=self._paid))
+        return self
 
-    async def await_(self) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if not self._limited:
+            return
+        failure = self._failure(error)
+        if self._pacer is not None:
+            if _is_for_the_rate(failure):
+                self._pacer.refused(failure.retry_after if failure else None)
+            else:
+                self._pacer.correct(self._more())
+        if self._gate is not None:
+            self._gate.leave(self._token, self._outcome(error, failure))
+
+    async def __aenter__(self) -> Self:
         """Wait until the request may go, without blocking the event loop."""
         if self._pacer is not None:
             await self._pacer.await_(self._tokens)
+        if self._gate is not None:
+            self._begin(await self._gate.aenter(paid=self._paid))
+        return self
 
-    def settle(self, reply: Reply) -> None:
-        """Take notice of an answer: a refusal, or how many tokens it really was."""
-        if self._pacer is None:
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if not self._limited:
             return
-        if reply.status == _TOO_MANY:
-            self.failed(from_reply(reply))
-        elif self._pacer.counts_tokens:
-            self._pacer.correct(self._more(reply))
+        failure = self._failure(error)
+        if self._pacer is not None:
+            if _is_for_the_rate(failure):
+                await self._pacer.arefused(failure.retry_after if failure else None)
+            else:
+                await self._pacer.acorrect(self._more())
+        if self._gate is not None:
+            await self._gate.aleave(self._token, self._outcome(error, failure))
 
-    async def asettle(self, reply: Reply) -> None:
-        """Take notice of an answer; see :meth:`settle`."""
-        if self._pacer is None:
-            return
-        if reply.status == _TOO_MANY:
-            await self.afailed(from_reply(reply))
-        elif self._pacer.counts_tokens:
-            await self._pacer.acorrect(self._more(reply))
+    def _begin(self, token: str) -> None:
+        self._token, self._reply, self._headers = token, None, {}
 
-    def failed(self, error: DoubaoError) -> None:
-        """Take notice of a failure: one for the rate makes everybody pause."""
-        if self._pacer is not None and _is_for_the_rate(error):
-            self._pacer.refused(error.retry_after)
+    def _failure(self, error: BaseException | None) -> DoubaoError | None:
+        if isinstance(error, DoubaoError):
+            return error
+        refused = self._reply is not None and self._reply.status >= _REFUSED
+        return from_reply(self._reply) if refused and self._reply else None
 
-    async def afailed(self, error: DoubaoError) -> None:
-        """Take notice of a failure; see :meth:`failed`."""
-        if self._pacer is not None and _is_for_the_rate(error):
-            await self._pacer.arefused(error.retry_after)
-
-    def _more(self, reply: Reply) -> int:
-        totals = _TOTAL.findall(reply.body)
+    def _more(self) -> int:
+        """Count the tokens that the request was more than was thought."""
+        if self._pacer is None or not self._pacer.counts_tokens or self._reply is None:
+            return 0
+        totals = _TOTAL.findall(self._reply.body)
         return int(totals[-1]) - self._tokens if totals else 0
 
+    def _outcome(self, error: BaseException | None, failure: DoubaoError | None) -> Outcome:
+        closed = _closed(self._headers)
+        if failure is None:
+            # Who was cancelled may have been charged.
+            cost = None if self._reply is None else _cost(self._reply)
+            return Outcome(cost=cost, answered=error is None, closed=closed)
+        if isinstance(failure, RateLimited):
+            closed = max(closed, failure.retry_after or 0.0)
+        broke = failure if isinstance(failure, InsufficientCredits) else None
+        return Outcome(
+            free=isinstance(failure, _FREE_ENDS),
+            required=broke.required if broke else None,
+            available=broke.available if broke else None,
+            closed=closed,
+        )
 
-FREE = Toll(None, {})
+
+FREE = Toll(None, None, None)
 """What a request pays that no limit is kept for."""
 
 
-def _is_for_the_rate(error: DoubaoError) -> bool:
+def _is_for_the_rate(error: DoubaoError | None) -> bool:
     return isinstance(error, RateLimited) and not isinstance(error, QuotaExceeded)
+
+
+def _closed(headers: Mapping[str, str]) -> float:
+    """Seconds for which nothing remains, by the rate headers (gateways.md 4.4)."""
+    told = rate(headers)
+    if told.remaining is None or told.remaining > 0:
+        return 0.0
+    # What a refused request should wait stands in good answers, too (C44).
+    return told.until_reset(time.time()) or 0.0
+
+
+def _cost(reply: Reply) -> float | None:
+    """Credits that an answer says it has cost, where our gateways put them."""
+    with suppress(Malformed):
+        usage = reply.json().get("usage")
+        cost = usage.get("credits") if isinstance(usage, dict) else None
+        return cost if isinstance(cost, int | float) and cost >= 0 else None
+    return None

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from doubao_emulator.dialects import quota
+from doubao_emulator.dialects.quota import Quota
 from doubao_emulator.errors import ArkError, unauthenticated
 
 if TYPE_CHECKING:
@@ -40,24 +43,6 @@ def bearer_key(headers: Mapping[str, str]) -> str:
     return key.strip()
 
 
-@dataclass(slots=True)
-class Counted:
-    """How many requests a key has made at a gateway that tells so in its headers."""
-
-    requests: int = 0
-
-
-def counted(world: World, dialect: str, key: str) -> int:
-    """Count one more request of a key, and return how many there were."""
-    count = world.table(Counted).setdefault(f"{dialect}/{key}", Counted())
-    count.requests += 1
-    return count.requests
-
-
-def _no_headers(_world: World, _key: str) -> dict[str, str]:
-    return {}
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:
     """One gateway.
@@ -68,7 +53,9 @@ class Dialect:
         routes: Makes the routes below `base`.
         refusal: Turns a refusal into status and body; the path and the method come with it.
         key: Finds the key of a request to a path below `base`.
-        headers: Makes headers that every answer to a key has.
+        quota: What a key may do, which every answer tells in its headers; None where the gateway
+            says nothing of it.
+        more_headers: Further headers of every answer to a key.
     """
 
     name: str
@@ -78,12 +65,24 @@ class Dialect:
     key: Callable[[Mapping[str, str], str], str] = field(
         default=lambda headers, _path: bearer_key(headers), repr=False
     )
-    headers: Callable[[World, str], dict[str, str]] = field(default=_no_headers, repr=False)
+    quota: Quota | None = None
+    more_headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def prefix(self) -> str:
         """Path that its routes are mounted at."""
         return f"/{self.name}{self.base}"
+
+    def headers(self, world: World, key: str) -> dict[str, str]:
+        """Return what every answer to a key has in its head."""
+        told = {} if self.quota is None else quota.headers(world, self.name, key, self.quota)
+        return {**told, **self.more_headers}
+
+    def admitted(self, world: World, key: str) -> AbstractContextManager[None]:
+        """Return the context in which one request of a key is answered."""
+        if self.quota is None:
+            return nullcontext()
+        return quota.admitted(world, self.name, key, self.quota)
 
     def below(self, path: str) -> str:
         """Return the part of a path that the gateway itself would see behind its base URL."""

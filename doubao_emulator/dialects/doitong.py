@@ -3,7 +3,8 @@
 A query is answered with the fields that it selects, under the name that it calls; REST under the
 page's own `generateimage`. GraphQL refuses with status 200, as such servers usually do, and REST
 with the statuses of the page's table. A picture that is not done at once stays `processing`: there
-is nothing to ask.
+is nothing to ask, only its webhook tells, once, when it is done. What that says of a picture that
+failed is not printed; here it has no `url` and an `error`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from typing import TYPE_CHECKING
 from starlette.routing import Route
 
 from doubao_emulator import media
-from doubao_emulator.dialects.dialect import Dialect, DialectError, bearer_key, counted
+from doubao_emulator.deliveries import Deliveries, Story
+from doubao_emulator.dialects.dialect import Dialect, DialectError, bearer_key
+from doubao_emulator.dialects.quota import Quota
 from doubao_emulator.errors import unauthenticated
 from doubao_emulator.exchange import exchange_of, json_reply
 from doubao_emulator.progress import Phase
@@ -39,8 +42,7 @@ CREDITS = 1000
 REST, GRAPHQL = "/v1/text_to_image", "/graphql"
 _STANDARD, _HIGH = 15, 40
 _STANDARD_PIXELS = 1024 * 1024
-_PER_MINUTE = 30
-_MINUTE_S = 60
+_STARTER = Quota(requests=30, window=60)
 _OK = 200
 _PAYMENT = 402
 _SIDE = (64, 4096)
@@ -80,6 +82,8 @@ class Picture:
     created_at: float
     webhook_url: str | None = None
     url: str | None = None
+    failure: str | None = None
+    completed_at: float | None = None
 
 
 @dataclass(slots=True)
@@ -94,6 +98,8 @@ class _Desk:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        # Nothing is said of repeating what was not acknowledged.
+        self._deliveries = Deliveries(world, tries=1)
 
     async def graphql(self, request: Request) -> Response:
         """Run one of the two mutations."""
@@ -143,9 +149,31 @@ class _Desk:
             webhook_url=asked.get("webhookUrl"),
         )
         table[repeated or picture.id] = picture
-        if self._world.progress.phase(reads=0, age=0.0) is Phase.DONE:
-            picture.url = self._published(picture)
+        path = exchange_of(request).path
+        if (fault := self._world.faults.strike("task_failed", path)) is not None:
+            picture.failure = fault.text("message", "Generation failed")
+        else:
+            self._finish(picture)
+        if picture.webhook_url is not None:
+            follow = partial(self._story, picture)
+            self._deliveries.follow(picture.id, picture.webhook_url, path, follow)
         return picture
+
+    def _finish(self, picture: Picture) -> None:
+        """Bring a picture up to date; it is done when it is old enough."""
+        now = self._world.clock.now()
+        phase = self._world.progress.phase(reads=0, age=now - picture.created_at)
+        if phase is Phase.DONE and picture.completed_at is None:
+            picture.completed_at = now
+            picture.url = None if picture.failure else self._published(picture)
+
+    def _story(self, picture: Picture) -> Story | None:
+        if picture not in self._world.table(Picture).values():
+            return None
+        self._finish(picture)
+        if picture.completed_at is None:
+            return Story(told=(), ended=False)
+        return Story(told=(_announced(picture, picture.completed_at),), ended=True)
 
     def _charge(self, key: str, cost: int, path: str) -> None:
         account = self._world.table(Account).setdefault(key, Account())
@@ -192,7 +220,6 @@ def _known(asked: Mapping[str, JSON], known: set[str]) -> None:
 
 def _described(picture: Picture) -> dict[str, JSON]:
     width, height = picture.size
-    created = datetime.fromtimestamp(int(picture.created_at), UTC)
     return {
         "id": picture.id,
         "status": "completed" if picture.url else "processing",
@@ -203,8 +230,28 @@ def _described(picture: Picture) -> dict[str, JSON]:
         "height": height,
         "metadata": {"duration": None, "width": width, "height": height},
         "creditCost": picture.cost,
-        "createdAt": created.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "createdAt": _iso(picture.created_at),
     }
+
+
+def _announced(picture: Picture, completed_at: float) -> dict[str, JSON]:
+    """Return what is posted to the webhook."""
+    shown = _described(picture)
+    failed: dict[str, JSON] = {"error": {"message": picture.failure}} if picture.failure else {}
+    return {
+        "id": picture.id,
+        "status": "failed" if picture.failure else "completed",
+        "url": picture.url,
+        "service": "seedream",
+        "createdAt": shown["createdAt"],
+        "completedAt": _iso(completed_at),
+        "metadata": shown["metadata"],
+        **failed,
+    }
+
+
+def _iso(now: float) -> str:
+    return datetime.fromtimestamp(int(now), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _refused(status: int, message: str, code: str, **extensions: JSON) -> DialectError:
@@ -244,14 +291,6 @@ def _key(headers: Mapping[str, str], path: str) -> str:
     return key
 
 
-def _headers(world: World, key: str) -> dict[str, str]:
-    return {
-        "X-RateLimit-Limit": str(_PER_MINUTE),
-        "X-RateLimit-Remaining": str(max(0, _PER_MINUTE - counted(world, "doitong", key))),
-        "X-RateLimit-Reset": str(int(world.clock.now()) + _MINUTE_S),
-    }
-
-
 def _routes(world: World) -> list[BaseRoute]:
     desk = _Desk(world)
     return [
@@ -260,4 +299,4 @@ def _routes(world: World) -> list[BaseRoute]:
     ]
 
 
-DIALECT = Dialect(name="doitong", routes=_routes, refusal=_refusal, key=_key, headers=_headers)
+DIALECT = Dialect(name="doitong", routes=_routes, refusal=_refusal, key=_key, quota=_STARTER)

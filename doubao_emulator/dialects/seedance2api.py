@@ -3,12 +3,13 @@
 What is not printed is chosen so that a client notices what it takes for granted: a field that no
 table has is refused, a task that has ended does not say its result (another path does), and 4k
 pictures come as 2048x2048, as in the page's own example. Pictures are made at once only if tasks
-are done at once.
+are done at once. A webhook is told of progress, of the end and of a failure; of the events' names
+only `task.completed` is printed, and what is signed how is not.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -17,7 +18,9 @@ from starlette.routing import Route
 
 from doubao_emulator import media
 from doubao_emulator.chat_request import REFUSED_PHRASE
-from doubao_emulator.dialects.dialect import Dialect, DialectError, bearer_key, counted
+from doubao_emulator.deliveries import Deliveries, Story
+from doubao_emulator.dialects.dialect import Dialect, DialectError, bearer_key
+from doubao_emulator.dialects.quota import Quota
 from doubao_emulator.exchange import exchange_of, json_reply
 from doubao_emulator.progress import Phase
 from doubao_emulator.render import Still, render_still
@@ -36,9 +39,10 @@ if TYPE_CHECKING:
     from doubao_emulator.wire import JSON
 
 LONGEST_PROMPT = 300
-_QUOTA = 1000
-_WINDOW_S = 3600
+_PRO = Quota(requests=1000, window=3600)
 _WAIT_S = 45
+# That deliveries are repeated is said, how often is not.
+_TRIES = 3
 _TYPES: dict[str, type] = {"num_images": int, "seed": int, "duration": int, "fps": int}
 _CHOICES: dict[str, dict[str, frozenset[JSON]]] = {
     "image": {
@@ -89,6 +93,7 @@ class Job:
     failure: str | None = None
     reads: int = 0
     made: dict[str, JSON] | None = None
+    events: list[JSON] = field(default_factory=list)
 
 
 class _Desk:
@@ -96,6 +101,7 @@ class _Desk:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self._deliveries = Deliveries(world, tries=_TRIES)
 
     async def picture(self, request: Request) -> Response:
         """Make pictures, or accept them as a task."""
@@ -158,7 +164,27 @@ class _Desk:
             failure=_reason(fault),
         )
         self._world.table(Job)[job.id] = job
+        if url := asked.get("webhook_url"):
+            self._deliveries.follow(job.id, url, exchange.path, partial(self._story, job))
         return job
+
+    def _story(self, job: Job) -> Story | None:
+        if self._world.table(Job).get(job.id) is not job:
+            return None
+        phase = self._phase(job)
+        if phase is Phase.RUNNING and not job.events:
+            self._tell(job, "task.progress", status="processing", progress=45)
+        elif phase is Phase.DONE and job.failure:
+            self._tell(job, "task.failed", status="failed", error_message=job.failure)
+        elif phase is Phase.DONE:
+            self._finish(job)
+            self._tell(job, "task.completed", status="completed", result=job.made)
+        return Story(told=job.events, ended=phase is Phase.DONE)
+
+    def _tell(self, job: Job, event: str, **said: JSON) -> None:
+        data = {"task_id": job.id, "model": job.asked["model"], **said}
+        now = _iso(self._world.clock.now())
+        job.events.append({"event": event, "timestamp": now, "data": data})
 
     def _known(self, request: Request) -> Job:
         task_id = request.path_params["task_id"]
@@ -287,14 +313,12 @@ def _key(headers: Mapping[str, str], _path: str) -> str:
     return headers.get("x-api-key", "").strip() or bearer_key(headers)
 
 
-def _headers(world: World, key: str) -> dict[str, str]:
-    """Return the headers of the page, which prints a waiting time on a good answer, too."""
-    return {
-        "X-RateLimit-Limit": str(_QUOTA),
-        "X-RateLimit-Remaining": str(max(0, _QUOTA - counted(world, "seedance2api", key))),
-        "X-RateLimit-Reset": str(int(world.clock.now()) + _WINDOW_S),
-        "X-RateLimit-RetryAfter": str(_WINDOW_S),
-    }
-
-
-DIALECT = Dialect(name="seedance2api", routes=_routes, refusal=_refusal, key=_key, headers=_headers)
+DIALECT = Dialect(
+    name="seedance2api",
+    routes=_routes,
+    refusal=_refusal,
+    key=_key,
+    quota=_PRO,
+    # The page prints a waiting time on a good answer, too.
+    more_headers={"X-RateLimit-RetryAfter": "3600"},
+)

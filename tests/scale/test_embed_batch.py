@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from doubao_core import ConfigError, InvalidRequest, QuotaExceeded
+from doubao_core import ConfigError, InvalidRequest, Plan, QuotaExceeded
 from langchain_doubao import DoubaoEmbeddings
 from langchain_doubao.ray import DoubaoEmbedBatch
 
@@ -20,6 +20,7 @@ TEXT = "doubao-embedding-large-text-250515"
 # More tokens than this model reads, and fewer bytes than are refused before sending.
 SHORT_SIGHTED = "doubao-embedding-vision-250328"
 TOO_LONG = "word " * 12_000
+WITH_PASSWORD = "postgresql://me:sesame@127.0.0.1/limits"
 
 
 @pytest.fixture(params=["blocking", "async"])
@@ -216,10 +217,17 @@ def test_a_secret_is_refused_as_an_argument_and_not_repeated(name):
     assert "sk-secret" not in str(caught.value)
 
 
-def test_a_rate_limit_url_with_a_password_is_refused_and_not_repeated():
-    url = "postgresql://me:sesame@127.0.0.1/limits"
+@pytest.mark.parametrize(
+    "limit",
+    [
+        {"requests_per_minute": 60, "rate_limit_url": WITH_PASSWORD},
+        {"plan": Plan(requests_per_hour=60, url=WITH_PASSWORD)},
+    ],
+    ids=["rate_limit_url", "plan"],
+)
+def test_a_rate_limit_url_with_a_password_is_refused_and_not_repeated(limit):
     with pytest.raises(ConfigError, match="DOUBAO_RATE_LIMIT_URL") as caught:
-        DoubaoEmbedBatch(model=VISION, requests_per_minute=60, rate_limit_url=url)
+        DoubaoEmbedBatch(model=VISION, **limit)
     assert "sesame" not in str(caught.value)
 
 
