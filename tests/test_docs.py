@@ -57,7 +57,7 @@ def test_links_to_files_and_sections_lead_somewhere(page):
         assert not anchor or anchor in set(_anchors(file)), anchor
 
 
-@pytest.mark.parametrize("name", ["langchain.md", "llamaindex.md", "embeddings.md"])
+@pytest.mark.parametrize("name", ["langchain.md", "llamaindex.md", "embeddings.md", "media.md"])
 def test_every_feature_of_a_page_is_in_its_table_of_contents(name):
     page = DOCS / name
     contents, _ = page.read_text().split("\n## ", 1)

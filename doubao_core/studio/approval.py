@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+import inspect
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -106,8 +108,9 @@ class Answer:
                 f"an approval was answered with {type(said).__name__}: answer with yes, no or a "
                 "mapping of arguments"
             )
-        if isinstance(decisions := said.get("decisions"), list) and len(decisions) == 1:
-            return cls.of(decisions[0])
+        if isinstance(decisions := said.get("decisions"), list):
+            # One question was asked: several answers are not clearly a yes.
+            return cls.of(decisions[0] if len(decisions) == 1 else False)
         if "type" in said:
             return cls._of_decision(said)
         return cls(approved=True, arguments=dict(said))
@@ -145,3 +148,23 @@ class Refusal:
             f"The user did not approve this call of {self.tool}: nothing was sent and nothing was "
             f"paid.{why} Do not call it again with the same arguments unless the user asks for it."
         )
+
+
+def decided(decide: Callable[[Question], Any], question: Question) -> Answer:
+    """Ask a function of the developer, blocking.
+
+    Raises:
+        NotAsked: It is async, or gave no answer.
+    """
+    said = decide(question)
+    if inspect.isawaitable(said):
+        if inspect.iscoroutine(said):
+            said.close()
+        raise NotAsked("approval= is async, and this call is not: call the async method")
+    return Answer.of(said)
+
+
+async def adecided(decide: Callable[[Question], Any], question: Question) -> Answer:
+    """Ask a function of the developer; it may be async, and one that blocks runs in a thread."""
+    said = await asyncio.to_thread(decide, question)
+    return Answer.of(await said if inspect.isawaitable(said) else said)

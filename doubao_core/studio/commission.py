@@ -8,10 +8,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
 from contextlib import aclosing, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from doubao_core.api.videos import ENDED
+from doubao_core.errors import DoubaoError
 from doubao_core.studio.approval import Answer, Question, Refusal
+from doubao_core.studio.arguments import ImageArguments, VideoArguments
 from doubao_core.studio.image import ImageRules
 from doubao_core.studio.orders import ImageOrder, VideoOrder
 from doubao_core.studio.pricing import Pricing
@@ -25,6 +28,29 @@ Outcome: TypeAlias = ImageResult | VideoResult | Refusal
 Step: TypeAlias = News | ImageResult | VideoResult
 
 
+class Stop:
+    """Ends blocking calls that wait for films in other threads; later calls are not concerned.
+
+    It takes no lock, so that a signal handler may use it.
+    """
+
+    def __init__(self) -> None:
+        self._times = 0
+
+    def now(self) -> None:
+        """End the calls that wait now, each at its next step."""
+        self._times += 1
+
+    def ends(self) -> Callable[[], bool]:
+        """Give what says, from now on, whether a call is to end."""
+        before = self._times
+        return lambda: self._times != before
+
+
+# What a question leaves out: a callback URL has a secret in it.
+_DEVELOPERS = ImageArguments.developers | VideoArguments.developers
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Commission:
     """What a paid tool does with a call: checks, perhaps asks, orders once, watches and reports.
@@ -36,6 +62,7 @@ class Commission:
         progress_bar: Whether to draw a bar.
         on_progress: Called at each look-up of a task.
         on_picture: Called with each picture.
+        stop: Ends its blocking calls.
     """
 
     tool: str
@@ -44,6 +71,7 @@ class Commission:
     progress_bar: bool = False
     on_progress: OnProgress | None = None
     on_picture: OnPicture | None = None
+    stop: Stop = field(default_factory=Stop)
 
     def make(
         self,
@@ -64,7 +92,9 @@ class Commission:
         Raises:
             ConfigError: The arguments do not fit; nothing was sent.
             NotAsked: Nobody could be asked; nothing was sent.
+            DoubaoError: The call was stopped, or it failed.
         """
+        stopped = self.stop.ends()
         order = self.rules.asked(given)
         if ask is not None:
             question = self._question(given, order)
@@ -79,6 +109,11 @@ class Commission:
                     return step
                 watch.show(step)
                 report(step)
+                if isinstance(step, Progress) and step.status not in ENDED and stopped():
+                    raise DoubaoError(
+                        f"the program cancelled the wait for task {step.task_id}: if it was still "
+                        "queued it is not made, and if it was running check_video finds it"
+                    )
         raise AssertionError  # pragma: no cover - the last step is the result
 
     async def amake(
@@ -113,7 +148,11 @@ class Commission:
         return Question(
             tool=self.tool,
             model=order.model,
-            arguments={name: value for name, value in said.items() if value is not None},
+            arguments={
+                name: value
+                for name, value in said.items()
+                if value is not None and name not in _DEVELOPERS
+            },
             estimate=self.pricing.estimate(order),
         )
 

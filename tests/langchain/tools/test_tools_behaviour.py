@@ -31,71 +31,9 @@ FILM = {"prompt": "tea", "duration": 4, "resolution": "480p", "ratio": "16:9"}
 PICTURE = {"prompt": "tea", "size": "1K"}
 
 
-@pytest.fixture
-def settings(emulator, tmp_path):
-    return {
-        "base_url": emulator.base_url,
-        "api_key": KEY,
-        "max_retries": 0,
-        "output_dir": tmp_path,
-    }
-
-
-@pytest.fixture
-def pictures(settings):
-    def make(**fields: Any) -> SeedreamImageTool:
-        return SeedreamImageTool(**{**settings, "model": "doubao-seedream-4-0-250828", **fields})
-
-    return make
-
-
-@pytest.fixture
-def films(settings):
-    def make(**fields: Any) -> SeedanceVideoTool:
-        return SeedanceVideoTool(**{**settings, "poll_interval": 0.01, **fields})
-
-    return make
-
-
-@pytest.fixture(params=["sync", "async"])
-def call(request):
-    """Call a tool as an agent does, and give the tool message."""
-
-    def run(tool: Any, **arguments: Any) -> Any:
-        given = {"name": tool.name, "args": arguments, "id": "call_1", "type": "tool_call"}
-        if request.param == "sync":
-            return tool.invoke(given)
-
-        async def awaited() -> Any:
-            try:
-                return await tool.ainvoke(given)
-            finally:
-                await tool.aclose()
-
-        return asyncio.run(awaited())
-
-    return run
-
-
-@pytest.fixture
-def progress(emulator):
-    """Choose how tasks advance; the session's server is at once otherwise."""
-    usual = emulator.world.progress
-
-    def choose(mode: Any) -> None:
-        emulator.world.progress = mode
-
-    yield choose
-    emulator.world.progress = usual
-
-
-def creates(emulator: Any) -> list[Any]:
-    return [each for each in emulator.requests if each.method == "POST"]
-
-
 def test_the_async_methods_are_native():
     for tool in (SeedreamImageTool, SeedanceVideoTool, SeedanceTaskTool):
-        assert inspect.iscoroutinefunction(tool.__dict__["_arun"])
+        assert inspect.iscoroutinefunction(tool._arun)
 
 
 def test_a_picture_is_a_short_text_for_the_model_and_a_file_for_the_program(pictures, call):
@@ -117,12 +55,12 @@ def test_pictures_are_saved_however_they_come(pictures, call, emulator, image_re
     assert message.artifact.images[0].path.is_file()
 
 
-def test_an_earlier_result_is_a_reference_by_its_name(pictures, call, emulator):
+def test_an_earlier_result_is_a_reference_by_its_name(pictures, call, creates):
     tool = pictures()
     call(tool, **PICTURE)
     message = call(tool, **PICTURE, images=["image.jpeg"])
     assert message.status == "success"
-    assert creates(emulator)[1].body["image"].startswith("data:image/jpeg;base64,")
+    assert creates()[1].body["image"].startswith("data:image/jpeg;base64,")
 
 
 def test_a_file_that_nobody_allowed_is_not_read(pictures, call, emulator):
@@ -174,17 +112,17 @@ def test_pictures_can_be_shown_to_a_model_that_sees(pictures, call):
 @pytest.mark.parametrize("fault", ["lost_answer", "reset_before_answer"])
 @pytest.mark.parametrize("kind", ["pictures", "films"])
 def test_a_lost_answer_is_paid_once_and_the_model_told_not_to_repeat(
-    request, call, emulator, kind, fault
+    request, call, emulator, kind, fault, creates
 ):
     tool = request.getfixturevalue(kind)(max_retries=3)
     with emulator.fault(fault):
         message = call(tool, **(PICTURE if kind == "pictures" else FILM))
     assert message.status == "error"
     assert "Do not send it again" in message.content
-    assert len(creates(emulator)) == 1
+    assert len(creates()) == 1
 
 
-def test_a_film_is_a_text_with_a_handle_and_a_file(films, call, emulator):
+def test_a_film_is_a_text_with_a_handle_and_a_file(films, call, creates):
     message = call(films(), **FILM, return_last_frame=True)
     result = message.artifact
     assert isinstance(result, VideoResult)
@@ -193,7 +131,7 @@ def test_a_film_is_a_text_with_a_handle_and_a_file(films, call, emulator):
     assert result.path.name in message.content
     assert result.task_id in message.content
     assert "http" not in message.content
-    assert len(creates(emulator)) == 1
+    assert len(creates()) == 1
 
 
 def test_a_long_wait_is_a_result_that_can_be_looked_up(films, call, settings, progress):
@@ -238,20 +176,20 @@ def test_limits_refuse_before_paying(pictures, films, call, emulator):
     assert emulator.requests == []
 
 
-def test_a_number_of_jobs_is_not_exceeded(pictures, call, emulator):
+def test_a_number_of_jobs_is_not_exceeded(pictures, call, creates):
     tool = pictures(max_jobs=1)
     assert call(tool, **PICTURE).status == "success"
     assert "may be used once" in call(tool, **PICTURE).content
-    assert len(creates(emulator)) == 1
+    assert len(creates()) == 1
 
 
-def test_a_fixed_argument_is_sent_and_not_shown(pictures, call, emulator):
+def test_a_fixed_argument_is_sent_and_not_shown(pictures, call, creates):
     tool = pictures(fixed={"watermark": False, "seed": None})
     shown = convert_to_openai_tool(tool)["function"]["parameters"]["properties"]
     assert not {"watermark", "seed"} & set(shown)
     call(tool, **PICTURE)
-    assert creates(emulator)[0].body["watermark"] is False
-    assert "seed" not in creates(emulator)[0].body
+    assert creates()[0].body["watermark"] is False
+    assert "seed" not in creates()[0].body
 
 
 def test_fixing_what_is_no_argument_is_refused(pictures):
@@ -268,7 +206,8 @@ def test_the_schemas_have_the_public_arguments_and_no_secret(settings):
     ]  # fmt: skip
     assert list(video.args) == [
         "prompt", "duration", "ratio", "resolution", "first_frame", "last_frame",
-        "reference_images", "generate_audio", "seed", "watermark", "return_last_frame",
+        "reference_images", "reference_videos", "reference_audios", "generate_audio", "seed",
+        "watermark", "return_last_frame",
     ]  # fmt: skip
     assert list(task.args) == ["task_id"]
     assert [tool.name for tool in (image, video, task)] == [
@@ -353,7 +292,7 @@ def test_the_key_is_shown_nowhere(pictures):
     assert KEY.encode() not in pickle.dumps(tool)
 
 
-def test_copies_and_pickles_work(pictures, emulator, monkeypatch):
+def test_copies_and_pickles_work(pictures, monkeypatch, creates):
     tool = pictures(fixed={"watermark": False})
     assert tool.invoke(PICTURE).startswith("Made 1 picture")
     assert copy.deepcopy(tool).invoke(PICTURE).startswith("Made 1 picture")
@@ -361,7 +300,7 @@ def test_copies_and_pickles_work(pictures, emulator, monkeypatch):
     twin = pickle.loads(pickle.dumps(tool))  # noqa: S301 - made here
     assert twin.invoke(PICTURE).startswith("Made 1 picture")
     assert "watermark" not in twin.args
-    keys = [each.headers["authorization"] for each in creates(emulator)]
+    keys = [each.headers["authorization"] for each in creates()]
     assert keys == [f"Bearer {KEY}", f"Bearer {KEY}", "Bearer sk-other"]
 
 
@@ -391,15 +330,15 @@ def test_an_agent_makes_a_picture_and_goes_on_after_an_error(settings, chat, emu
     assert messages[-1].text == "Here it is."
 
 
-def test_the_model_is_told_the_limits_and_they_hold_without_a_size(pictures, call, emulator):
+def test_the_model_is_told_the_limits_and_they_hold_without_a_size(pictures, call, creates):
     tool = pictures(sizes=["1K", "2K"], max_images_per_call=2)
     shown = convert_to_openai_tool(tool)["function"]["parameters"]["properties"]
     assert shown["size"]["enum"] == ["1K", "2K"]
     assert shown["max_images"]["maximum"] == 2
     assert "say the size: 1K or 2K" in call(tool, prompt="tea").content
-    assert creates(emulator) == []
+    assert creates() == []
     assert call(pictures(sizes=["1K"]), prompt="tea").artifact.saved
-    assert creates(emulator)[-1].body["size"] == "1K"
+    assert creates()[-1].body["size"] == "1K"
 
 
 def test_impossible_limits_are_refused_when_made(pictures, films):

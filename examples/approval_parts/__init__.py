@@ -1,0 +1,1 @@
+"""What both approval examples share."""
