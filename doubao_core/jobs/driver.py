@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import closing
 from typing import Any
 
@@ -73,7 +73,7 @@ async def arun(flow: Flow[Any]) -> AsyncGenerator[Event | End]:
 
 async def _ado(step: Keep | Call | Next | Pause | Whole) -> Any:
     if isinstance(step, Keep):
-        return await asyncio.to_thread(step.call)
+        return await _kept(step.call)
     if isinstance(step, Next):
         return await anext(step.items, None)
     if isinstance(step, Pause):
@@ -81,6 +81,18 @@ async def _ado(step: Keep | Call | Next | Pause | Whole) -> Any:
     if isinstance(step, Whole):
         return await _whole(step.flow)
     return await step.call()
+
+
+async def _kept(call: Callable[[], Any]) -> Any:
+    """Use the ledger in a thread, which a cancelled caller waits for: it cannot be stopped."""
+    running = asyncio.ensure_future(asyncio.to_thread(call))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running])
+        if not running.cancelled() and (failure := running.exception()) is not None:
+            _LOG.warning("the ledger failed under a caller that was cancelled: %s", failure)
+        raise
 
 
 async def _whole(flow: Flow[Any]) -> Any:

@@ -45,6 +45,15 @@ class Leases:
         except DoubaoError as error:
             _LOG.warning("a lease was not given back and lapses by itself: %s", error)
 
+    def close(self) -> None:
+        """End the thread, so that it holds no connection when those are closed."""
+        with self._changed:
+            self._tokens.clear()
+            self._changed.notify()
+            thread = self._thread
+        if thread is not None and thread.is_alive():
+            thread.join()
+
     def _renew(self) -> None:
         while True:
             with self._changed:

@@ -134,6 +134,21 @@ class Work:
             )
 
     def _sent(self, record: Record, *, showing: bool) -> Flow[Record]:
+        if record.kind == "video":
+            # With the mark: who is cancelled between it and the request would leave a riddle.
+            sent: Record = yield Whole(self._film(record))
+            return sent
+        if (marked := (yield from self._marked(record))) is None:
+            return (yield from self._known(record.key))
+        return (yield from self._ordered_pictures(marked, showing=showing))
+
+    def _film(self, record: Record) -> Flow[Record]:
+        if (marked := (yield from self._marked(record))) is None:
+            return (yield from self._known(record.key))
+        return (yield from self._ordered_film(marked))
+
+    def _marked(self, record: Record) -> Flow[Record | None]:
+        """Become the one who sends; ``None`` if that is another process."""
         marking = partial(
             self._ledger.move,
             record,
@@ -145,15 +160,13 @@ class Work:
             **BLANK,
         )
         marked: Record | None = yield Keep(marking)
-        if marked is None:
-            # Another process sends it.
-            known: Record = yield Keep(partial(self._ledger.get, record.key))
-            return known
-        self.leases.keep(self.token)
-        if marked.kind == "image":
-            return (yield from self._ordered_pictures(marked, showing=showing))
-        sent: Record = yield Whole(self._ordered_film(marked))
-        return sent
+        if marked is not None:
+            self.leases.keep(self.token)
+        return marked
+
+    def _known(self, key: str) -> Flow[Record]:
+        known: Record = yield Keep(partial(self._ledger.get, key))
+        return known
 
     def _ordered_film(self, record: Record) -> Flow[Record]:
         order = VideoOrder.from_request(record.request)
@@ -256,7 +269,7 @@ class Work:
                 return noted
 
     def _overtaken(self, key: str, after: State, task_id: str | None) -> Flow[Record]:
-        known: Record = yield Keep(partial(self._ledger.get, key))
+        known = yield from self._known(key)
         if known.state is not after:
             _LOG.warning(
                 "job %r came to be %s (task %s) after it had become %s",

@@ -194,6 +194,26 @@ def test_a_living_process_keeps_its_leases(open_ledger):
     assert not other.claim("scene-1", "c")
 
 
+def test_closing_waits_for_a_renewal_on_its_way(open_ledger):
+    """A connection that is in use while the others are closed would be left open."""
+    ledger = open_ledger(lease=0.03)
+    ledger.intend(draft())
+    leases = Leases(ledger)
+    begun, ended = threading.Event(), threading.Event()
+
+    def renew(_):
+        begun.set()
+        time.sleep(0.05)
+        ended.set()
+
+    ledger.renew = renew
+    leases.keep("a")
+    assert begun.wait(30)
+    leases.close()
+    assert ended.is_set()
+    leases.close()
+
+
 def test_a_server_that_is_gone_is_named_without_its_password():
     ledger = Ledger("postgresql://user:secret@127.0.0.1:1/jobs")
     with pytest.raises(ConfigError, match=r"postgresql://127\.0\.0\.1:1/jobs") as failure:
@@ -294,6 +314,32 @@ async def test_a_cancelled_submission_still_learns_the_task(tmp_path, emulator):
         job = await jobs.get("scene-1")
     assert job.state is State.ACCEPTED
     assert list(emulator.world.table(Task)) == [job.task_id]
+
+
+async def test_a_submission_that_is_cancelled_at_its_mark_is_sent_and_noted(
+    tmp_path, emulator, monkeypatch
+):
+    """Between the mark and the request nobody could tell later whether it was sent."""
+    marking, cancelled = threading.Event(), threading.Event()
+    real = Ledger.move
+
+    def move(ledger, record, after, **options):
+        if after is State.SUBMITTING:
+            marking.set()
+            assert cancelled.wait(50)
+        return real(ledger, record, after, **options)
+
+    monkeypatch.setattr(Ledger, "move", move)
+    where = {"ledger": f"sqlite:///{tmp_path}/jobs.sqlite3", "output_dir": tmp_path}
+    async with AsyncJobs(base_url=emulator.base_url, api_key="k", **where) as jobs:
+        submitting = asyncio.create_task(jobs.submit(FILM, key="scene-1"))
+        await asyncio.to_thread(marking.wait, 50)
+        submitting.cancel()
+        await asyncio.sleep(0.01)
+        cancelled.set()
+        with pytest.raises(asyncio.CancelledError):
+            await submitting
+        assert (await jobs.get("scene-1")).state is State.ACCEPTED
 
 
 async def test_a_cancelled_wait_leaves_the_job_to_others(tmp_path, emulator):
