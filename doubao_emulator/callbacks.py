@@ -12,7 +12,7 @@ from doubao_emulator.video_tasks import Status, describe
 from doubao_emulator.wire import encode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from doubao_emulator.video_tasks import Task
 
@@ -35,13 +35,7 @@ async def report(task: Task, url: str, look: Callable[[], bool]) -> None:
         url: Where to post.
         look: Brings the task up to date; False when it is gone.
     """
-    parts = urlsplit(url)
-    if parts.scheme != "http" or parts.hostname not in _LOOPBACK:
-        logger.warning(
-            "Task %s is not reported to host %s: the emulator calls http on loopback only.",
-            task.id,
-            parts.hostname,
-        )
+    if not may_call(url, task.id):
         return
     sent = 0
     while look():
@@ -56,22 +50,36 @@ async def report(task: Task, url: str, look: Callable[[], bool]) -> None:
         await asyncio.sleep(_LOOK_AGAIN_S)
 
 
+def may_call(url: str, task_id: str) -> bool:
+    """Say whether an address is on this machine; a warning in the log says if not."""
+    parts = urlsplit(url)
+    if parts.scheme == "http" and parts.hostname in _LOOPBACK:
+        return True
+    logger.warning(
+        "Task %s is not reported to host %s: the emulator calls http on loopback only.",
+        task_id,
+        parts.hostname,
+    )
+    return False
+
+
 async def _deliver(url: str, body: bytes, status: Status) -> None:
     tries = _TRIES if status in _REPEATED else 1
     for _ in range(tries):
-        if await asyncio.to_thread(_acknowledged, url, body):
+        if await asyncio.to_thread(acknowledged, url, body, {}):
             return
     logger.warning("The callback for status %s was not acknowledged in %d tries.", status, tries)
 
 
-def _acknowledged(url: str, body: bytes) -> bool:
+def acknowledged(url: str, body: bytes, headers: Mapping[str, str]) -> bool:
+    """Post `body`, and say whether it was answered 2xx in time."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(
         parts.hostname or "", parts.port or 80, timeout=_PATIENCE_S
     )
     target = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
     try:
-        connection.request("POST", target, body, {"Content-Type": "application/json"})
+        connection.request("POST", target, body, {"Content-Type": "application/json", **headers})
         answer = connection.getresponse()
     except (OSError, http.client.HTTPException):
         # Not acknowledged; the caller counts the tries and says so.

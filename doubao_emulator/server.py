@@ -15,6 +15,7 @@ from doubao_emulator import dialects
 from doubao_emulator.app import build
 from doubao_emulator.clouds import ARK, BYTEPLUS
 from doubao_emulator.connection import ExposedProtocol
+from doubao_emulator.deliveries import Signature
 from doubao_emulator.limits import RateLimit
 from doubao_emulator.scripting import ScriptedBody, ScriptedStream, ScriptedTurn
 from doubao_emulator.state import RecordedRequest, World
@@ -204,6 +205,44 @@ class Emulator:
             yield limit
         finally:
             self.world.rate_limit = before
+
+    @contextmanager
+    def sign_webhooks(
+        self,
+        secret: str,
+        *,
+        header: str,
+        prefix: str = "",
+        capitals: bool = False,
+        timestamp_header: str | None = None,
+        age: float = 0.0,
+    ) -> Iterator[None]:
+        """Sign what gateways post to webhooks, for the time of a ``with`` block.
+
+        No gateway documents how; this is HMAC-SHA256 in hex.
+
+        Args:
+            secret: The key.
+            header: Header for the signature.
+            prefix: What to write before it.
+            capitals: Write hex with capitals.
+            timestamp_header: Header for the time of sending, which is then signed before the body,
+                with a full stop between them.
+            age: Seconds by which that time is too old.
+        """
+        before = self.world.signature
+        self.world.signature = Signature(
+            secret=secret,
+            header=header,
+            prefix=prefix,
+            capitals=capitals,
+            timestamp_header=timestamp_header,
+            age=age,
+        )
+        try:
+            yield
+        finally:
+            self.world.signature = before
 
     def answer(
         self,

@@ -12,6 +12,7 @@ from doubao_emulator.ids import Ids
 from doubao_emulator.progress import AfterSeconds, Progress
 
 if TYPE_CHECKING:
+    from doubao_emulator.deliveries import Signature
     from doubao_emulator.limits import RateLimit
     from doubao_emulator.scripting import ScriptedAnswer
     from doubao_emulator.wire import JSON
@@ -60,6 +61,7 @@ class World:
         requests: Every request that arrived, oldest first.
         rate_limit: What requests are measured against as they arrive; None lets all in.
         latency: Seconds from the arrival of a request to its answer.
+        signature: How gateways sign what they post to webhooks; they do not when None.
         faults: The armed faults; handlers ask `faults.take(name, path)`.
         answers: Scripted chat answers, used before anything is composed.
         prompts: Digests of prompt prefixes for the implicit cache (ark.md 4.7), latest last.
@@ -71,6 +73,7 @@ class World:
         self.origin = ""
         self.rate_limit: RateLimit | None = None
         self.latency = 0.0
+        self.signature: Signature | None = None
         self.faults = Faults()
         self.requests: list[RecordedRequest] = []
         self.answers: deque[ScriptedAnswer] = deque()

@@ -12,13 +12,23 @@ import pkgutil
 from typing import TYPE_CHECKING, Any
 
 from doubao_core.errors import ConfigError, UnsupportedOperation
-from doubao_core.gateways.gateway import Gateway, Route, bearer, key_header
+from doubao_core.gateways.gateway import Gateway, Route, Webhook, bearer, key_header
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from importlib.metadata import EntryPoints
 
-__all__ = ["Gateway", "Route", "bearer", "check", "gateway", "key_header", "known", "route"]
+__all__ = [
+    "Gateway",
+    "Route",
+    "Webhook",
+    "bearer",
+    "check",
+    "gateway",
+    "key_header",
+    "known",
+    "route",
+]
 
 
 def _modules() -> dict[str, Gateway]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from doubao_core.gateways.gateway import Gateway, Route
+from doubao_core.gateways.gateway import Gateway, Route, Webhook
 
 _TASKS = "/contents/generations/tasks"
 ROUTES = {
@@ -28,6 +28,8 @@ ARK = Gateway(
     base_url="https://ark.cn-beijing.volces.com/api/v3",
     key_env=("ARK_API_KEY",),
     routes=ROUTES,
+    # A callback has the body of a look-up, and no signature (ark.md 15.5).
+    webhook=Webhook(),
 )
 BYTEPLUS = ARK.but(
     name="byteplus",

@@ -3,9 +3,10 @@
 Its page shows all three and does not say which is current, so each is a provider: ``doitong`` (the
 mutation ``generate``, which alone says status and cost), ``doitong-generate-image`` and
 ``doitong-rest``. A picture that is not finished at once has no documented look-up: it is announced
-to the ``webhookUrl`` of ``extra_body``. Where that field belongs in ``generate`` is not documented
-either; it goes into ``options``, and ``extra_body={"input": {"webhookUrl": …}}`` puts it beside
-them. The model id ``seedream`` sends no ``version``; any other is sent as it.
+to the ``webhookUrl`` of ``extra_body``, where ``doubao_core.webhooks`` receives it. What its
+signature is of, and with which secret, is not documented. Where that field belongs in ``generate``
+is not documented either; it goes into ``options``, and ``extra_body={"input": {"webhookUrl": …}}``
+puts it beside them. The model id ``seedream`` sends no ``version``; any other is sent as it.
 """
 
 from __future__ import annotations

@@ -32,6 +32,23 @@ def _same_reply(reply: Reply) -> Reply:
     return reply
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Webhook:
+    """What a provider tells of its tasks without being asked, as far as that is documented.
+
+    How deliveries are signed is no part of it: no provider documents that (gateways.md 4.7).
+
+    Attributes:
+        read: Turns a delivery into Ark's task, or into ``None`` where it is about no task.
+        header: Name of the header with the signature, if at least that is documented.
+        prefix: What stands before the signature in it.
+    """
+
+    read: Callable[[Reply], Reply | None] = _same_reply
+    header: str | None = None
+    prefix: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """How a provider does one operation: method, path below the base URL, dialect.
@@ -94,6 +111,7 @@ class Gateway:
             provider's errors differ from Ark's; ``None`` for an answer that it does not know to be
             one.
         launch: Starts a local server and gives its base URL, where that is what the provider is.
+        webhook: How it calls back; ``None`` if it does not, or does not say what it then sends.
     """
 
     name: str
@@ -104,6 +122,7 @@ class Gateway:
     auth: Callable[[str], dict[str, str]] = bearer
     failure: Callable[[Reply], DoubaoError | None] | None = None
     launch: Callable[[], str] | None = None
+    webhook: Webhook | None = None
 
     def but(self, **changes: Any) -> Self:
         """Give a copy with *changes*, for a provider that speaks another one's protocol."""

@@ -1,9 +1,10 @@
 """seedance2api.com: pictures and films, as tasks where they take long (gateways.md 3.5).
 
 What Ark has no field for goes through ``extra_body``: ``quality``, ``style``, ``num_images`` of
-pictures, ``fps`` of films, ``webhook_url`` of both. ``seedance2api-x-api-key`` is the same service
-with the other of its two headers for the key. A task is looked up by its id below the configured
-address only; the ``check_status_url`` of an answer is kept in ``raw`` and never followed.
+pictures, ``fps`` of films, ``webhook_url`` of both (or ``callback_url`` of films), which is sent
+only if it is given. ``seedance2api-x-api-key`` is the same service with the other of its two
+headers for the key. A task is looked up by its id below the configured address only; the
+``check_status_url`` of an answer is kept in ``raw`` and never followed.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from doubao_core.errors import (
     from_payload,
 )
 from doubao_core.gateways import normalise
-from doubao_core.gateways.gateway import Gateway, Route, key_header
+from doubao_core.gateways.gateway import Gateway, Route, Webhook, key_header
 from doubao_core.gateways.limits import Limit
 from doubao_core.operation import JSON, Reply
 
@@ -158,7 +159,25 @@ def _unwrapped(body: JSON) -> JSON:
 
 def _task(reply: Reply) -> Reply:
     """Read a task of either kind."""
-    task = _unwrapped(reply.json())
+    return _retold(reply, _unwrapped(reply.json()))
+
+
+def _delivered(reply: Reply) -> Reply | None:
+    """Read what is posted to ``webhook_url``: a task in the envelope of an event.
+
+    Of the events only ``task.completed`` has a documented name, so the status of the task says what
+    happened (C46), and whether pictures or a film were made is said by the result (C47).
+    """
+    event = reply.json()
+    task = _unwrapped(event)
+    if not task.get("task_id"):
+        return None
+    # Without a status it may be anything but a task that has not begun.
+    status = task.get("status") or normalise.UNKNOWN
+    return _retold(reply, {"updated_at": event.get("timestamp"), **task, "status": status})
+
+
+def _retold(reply: Reply, task: Mapping[str, Any]) -> Reply:
     result = task.get("result") or {}
     status = normalise.status(task.get("status"))
     pictures = [_shown(each) for each in task.get("images") or result.get("images") or ()]
@@ -170,7 +189,7 @@ def _task(reply: Reply) -> Reply:
     return normalise.retold(
         reply,
         {
-            "id": task.get("task_id"),
+            "id": task.get("task_id") or task.get("id"),
             "status": status,
             "model": task.get("model"),
             "progress": normalise.progress(task.get("progress")),
@@ -251,6 +270,8 @@ SEEDANCE2API = Gateway(
         "videos.result": Route("GET", _RESULT, decode=_result),
     },
     failure=_failure,
+    # The signature that the page promises has neither a header nor a scheme there.
+    webhook=Webhook(read=_delivered),
 )
 GATEWAYS = (
     SEEDANCE2API,

@@ -1,7 +1,11 @@
-"""What a delivery says and whether it is proven: one class for each way of signing. Pure.
+"""Whether a delivery is proven: one class for each way of signing. Pure.
 
-A scheme reads the raw bytes, because a signature is of bytes and not of what they mean. It accepts
-or refuses; what was said before, and what it is worth, is the receiver's business.
+A scheme sees the raw bytes, because a signature is of bytes and not of what they mean. It accepts
+or refuses; what the bytes say, and what was said before, is others' business.
+
+No scheme is on by default. Ark signs nothing (ark.md 15.5); Doitong's page names a header and
+seedance2api's not even that, and neither says what is signed, with which secret, or how
+(gateways.md 4.7). So whoever turns signatures on says what they are, as their provider told them.
 """
 
 from __future__ import annotations
@@ -9,15 +13,16 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, Self
 
-from doubao_core.api.videos import VideoTask
-from doubao_core.errors import UNREADABLE, ConfigError, DoubaoError
-from doubao_core.gateways import normalise
-from doubao_core.operation import JSON, Secret, identifier, json_object
+from doubao_core.errors import ConfigError
+from doubao_core.gateways import gateway, normalise
+from doubao_core.operation import Secret
 
+Signs = Literal["body", "timestamp.body"]
+"""What a signature is of: the body, or the time of sending, a full stop, and the body."""
 _SHORTEST_SECRET = 8
 
 
@@ -26,16 +31,14 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
-    """What came.
+class Proof:
+    """What a delivery proves.
 
     Attributes:
-        task: The task as the body tells it.
-        genuine: Whether it is proven to come from the service; else it is only a hint.
+        genuine: Whether it comes from the service; else it is only a hint.
         key: What a second delivery of the same has, too; ``None`` where nothing tells them apart.
     """
 
-    task: VideoTask
     genuine: bool = False
     key: bytes | None = None
 
@@ -43,8 +46,8 @@ class Delivery:
 class Scheme(Protocol):
     """A way of knowing who sent a delivery."""
 
-    def verify(self, headers: Mapping[str, str], raw: bytes, now: float) -> Delivery:
-        """Read a delivery.
+    def verify(self, headers: Mapping[str, str], raw: bytes, now: float) -> Proof:
+        """Say what a delivery proves.
 
         Args:
             headers: Values by lower-case name.
@@ -52,39 +55,17 @@ class Scheme(Protocol):
             now: Unix seconds.
 
         Raises:
-            Refused: It is not from the service, too old, or no message about a task.
+            Refused: It is not from the service, or too old.
         """
 
 
-def ark_task(body: JSON) -> VideoTask:
-    """Read the body of Ark's callback, which is that of a look-up (ark.md 15.5)."""
-    return VideoTask.parse(body)
-
-
-def _read(raw: bytes, reader: Callable[[JSON], VideoTask]) -> VideoTask:
-    try:
-        task = reader(json_object(raw, "the delivery"))
-        identifier("task id", task.id)
-    except DoubaoError as error:
-        raise Refused(error.message) from error
-    except UNREADABLE as error:
-        raise Refused(f"it is JSON of an unknown shape ({type(error).__name__})") from error
-    return task
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Unsigned:
-    """Deliveries that anybody could have sent, such as Ark's (ark.md 15.5).
+    """Deliveries that anybody could have sent, such as Ark's (ark.md 15.5)."""
 
-    Attributes:
-        reader: What the body says of the task.
-    """
-
-    reader: Callable[[JSON], VideoTask] = ark_task
-
-    def verify(self, headers: Mapping[str, str], raw: bytes, now: float) -> Delivery:  # noqa: ARG002 - the interface of all schemes
-        """Read a delivery; it is a hint."""
-        return Delivery(task=_read(raw, self.reader))
+    def verify(self, headers: Mapping[str, str], raw: bytes, now: float) -> Proof:  # noqa: ARG002 - the interface of all schemes
+        """Say that a delivery proves nothing."""
+        return Proof()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,26 +75,56 @@ class Signed:
     Attributes:
         secret: The key that the service and the receiver share.
         header: Name of the header with the signature.
+        signs: What is signed: ``"body"``, where a delivery can be repeated at any time, or
+            ``"timestamp.body"``, where one that was sent too long ago is refused.
         prefix: What stands before the signature, such as ``sha256=``.
-        encoding: How the signature is written.
-        timestamp_header: Name of the header with the time of sending; the bytes that are signed are
-            then ``<time>.<body>``, else the body alone, and replays of any age are possible.
-        fields: Names of time and signature in a header such as ``t=1790000000,v1=6ab0…``; then
-            there is no ``timestamp_header``.
+        encoding: How the signature is written; hex may have capitals.
+        timestamp_header: Name of the header with the time of sending.
+        fields: Names of time and signature in a header such as ``t=1790000000,v1=6ab0…``, instead
+            of ``timestamp_header``.
         algorithm: Name of the hash.
         tolerance: Seconds by which the time of sending may differ from now.
-        reader: What the body says of the task.
+
+    Raises:
+        ConfigError: The secret is too short, or the settings contradict each other.
     """
 
     secret: str | bytes | Secret = field(repr=False)
     header: str
+    signs: Signs
     prefix: str = ""
     encoding: Literal["hex", "base64"] = "hex"
     timestamp_header: str | None = None
     fields: tuple[str, str] | None = None
     algorithm: Literal["sha256", "sha384", "sha512"] = "sha256"
     tolerance: float = 300.0
-    reader: Callable[[JSON], VideoTask] = ark_task
+
+    @classmethod
+    def as_documented(
+        cls, provider: str, *, secret: str | bytes | Secret, signs: Signs, **options: Any
+    ) -> Self:
+        """Make one with the header and the prefix that a provider's page names.
+
+        The rest is not documented by any: what is signed has to be said, and what is signed how, if
+        it is not HMAC-SHA256 in hex.
+
+        Args:
+            provider: Name of the provider, such as ``"doitong"``.
+            secret: The shared key.
+            signs: What is signed.
+            options: The other attributes; ``header`` and ``prefix``, too, if the page is wrong.
+
+        Raises:
+            ConfigError: The provider's page names no header, and there is none in *options*.
+        """
+        webhook = gateway(provider).webhook
+        if webhook is not None and webhook.header is not None:
+            options = {"header": webhook.header, "prefix": webhook.prefix, **options}
+        elif "header" not in options:
+            raise ConfigError(
+                f"no document names the header with which {provider!r} signs: give its name"
+            )
+        return cls(secret=secret, signs=signs, **options)
 
     def __post_init__(self) -> None:
         if len(_bytes(self.secret)) < _SHORTEST_SECRET:
@@ -121,6 +132,7 @@ class Signed:
         for name, allowed in (
             ("algorithm", ("sha256", "sha384", "sha512")),
             ("encoding", ("hex", "base64")),
+            ("signs", ("body", "timestamp.body")),
         ):
             if (value := getattr(self, name)) not in allowed:
                 raise ConfigError(f"{name} is {value!r}: use one of {', '.join(allowed)}")
@@ -128,9 +140,15 @@ class Signed:
             raise ConfigError(
                 "a signature has its time in fields= or in timestamp_header=, not both"
             )
+        timed = bool(self.fields or self.timestamp_header)
+        if timed != (self.signs == "timestamp.body"):
+            raise ConfigError(
+                "signs='timestamp.body' needs the place of the time, timestamp_header= or fields=, "
+                "and signs='body' has none: a time that is not signed proves nothing"
+            )
 
-    def verify(self, headers: Mapping[str, str], raw: bytes, now: float) -> Delivery:
-        """Read a delivery whose signature and time are right."""
+    def verify(self, headers: Mapping[str, str], raw: bytes, now: float) -> Proof:
+        """Accept a delivery whose signature and time are right."""
         sent, signature = self._parts(headers)
         signed = raw if sent is None else sent.encode("latin-1") + b"." + raw
         digest = hmac.digest(_bytes(self.secret), signed, self.algorithm)
@@ -139,7 +157,7 @@ class Signed:
         if sent is not None:
             # After the signature: whoever cannot sign learns nothing of our clock.
             self._check_time(sent, now)
-        return Delivery(task=_read(raw, self.reader), genuine=True, key=digest)
+        return Proof(genuine=True, key=digest)
 
     def _parts(self, headers: Mapping[str, str]) -> tuple[str | None, str]:
         """Give the time of sending, where the scheme has one, and the signature."""

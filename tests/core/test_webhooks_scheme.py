@@ -11,7 +11,9 @@ import pytest
 from pydantic import SecretStr
 
 from doubao_core import ConfigError
-from doubao_core.webhooks import Refused, Signed, Unsigned, callback_url, new_token
+from doubao_core.gateways import Webhook
+from doubao_core.webhooks import Proof, Refused, Signed, Unsigned, callback_url, new_token
+from doubao_core.webhooks.reading import task_of
 
 SECRET = "whsec-3f9a1c77d2"
 BODY = json.dumps({"id": "cgt-1", "status": "succeeded", "model": "m"}).encode()
@@ -22,9 +24,10 @@ def digest(content=BODY, secret=SECRET, algorithm="sha256"):
     return hmac.new(secret.encode(), content, algorithm).digest()
 
 
-PLAIN = Signed(secret=SECRET, header="X-Signature", prefix="sha256=")
-TIMED = Signed(secret=SECRET, header="X-Signature", timestamp_header="X-Timestamp")
-PAIRS = Signed(secret=SECRET, header="X-Signature", fields=("t", "v1"))
+SETTINGS = {"secret": SECRET, "header": "X-Signature"}
+PLAIN = Signed(**SETTINGS, signs="body", prefix="sha256=")
+TIMED = Signed(**SETTINGS, signs="timestamp.body", timestamp_header="X-Timestamp")
+PAIRS = Signed(**SETTINGS, signs="timestamp.body", fields=("t", "v1"))
 
 
 def stamped(at, body=BODY):
@@ -39,10 +42,13 @@ def paired(at):
     return {"x-signature": f"t={signed['x-timestamp']}, v1={signed['x-signature']}"}
 
 
-def test_an_unsigned_delivery_is_a_hint():
-    delivery = Unsigned().verify({}, BODY, NOW)
-    assert (delivery.task.id, delivery.task.status) == ("cgt-1", "succeeded")
-    assert (delivery.genuine, delivery.key) == (False, None)
+def test_an_unsigned_delivery_proves_nothing():
+    assert Unsigned().verify({}, BODY, NOW) == Proof(genuine=False, key=None)
+
+
+def test_the_body_is_that_of_a_look_up():
+    task = task_of(Webhook(), BODY)
+    assert (task.id, task.status, task.model) == ("cgt-1", "succeeded", "m")
 
 
 @pytest.mark.parametrize(
@@ -55,18 +61,24 @@ def test_an_unsigned_delivery_is_a_hint():
         b"null",
         b"{}",
         b'{"status": "succeeded"}',
-        b'{"id": 17, "status": "succeeded"}',
         b'{"id": ["cgt-1"], "status": "succeeded"}',
         b'{"id": "../../files", "status": "succeeded"}',
         b'{"id": "cgt-1/cancel", "status": "succeeded"}',
-        b'{"id": "cgt-1", "content": "no object"}',
         b'{"error": {"code": "X", "message": "no task"}}',
         b"[" * 100_000,
     ],
 )
 def test_what_is_no_message_about_a_task_is_refused(body):
     with pytest.raises(Refused):
-        Unsigned().verify({}, body, NOW)
+        task_of(Webhook(), body)
+
+
+@pytest.mark.parametrize(
+    "odd", [{"content": "no object"}, {"progress": {"of": 3}}, {"error": [3]}, {"model": 3}]
+)
+def test_odd_fields_of_a_task_are_left_out(odd):
+    task = task_of(Webhook(), json.dumps({"id": 17, "status": "running", **odd}).encode())
+    assert (task.id, task.status, task.progress) == ("17", "running", None)
 
 
 def test_a_signed_delivery_is_genuine_and_known_again():
@@ -117,7 +129,8 @@ def test_signatures_are_compared_in_constant_time(monkeypatch):
 
 
 def test_base64_and_other_hashes_are_read_as_configured():
-    scheme = Signed(secret=SECRET, header="X-Sig", encoding="base64", algorithm="sha512")
+    ways = {"encoding": "base64", "algorithm": "sha512"}
+    scheme = Signed(secret=SECRET, header="X-Sig", signs="body", **ways)
     signature = base64.b64encode(digest(algorithm=hashlib.sha512)).decode()
     assert scheme.verify({"x-sig": signature}, BODY, NOW).genuine
     with pytest.raises(Refused, match="base64"):
@@ -165,17 +178,46 @@ def test_a_header_that_lacks_a_field_is_refused(value):
         {"secret": "short"},
         {"encoding": "base32"},
         {"algorithm": "md5"},
-        {"fields": ("t", "v1"), "timestamp_header": "X-Time"},
+        {"fields": ("t", "v1"), "timestamp_header": "X-Time", "signs": "timestamp.body"},
+        {"signs": "everything"},
+        {"signs": "timestamp.body"},
+        {"fields": ("t", "v1")},
+        {"timestamp_header": "X-Time"},
     ],
 )
 def test_a_scheme_that_cannot_be_meant_is_refused(wrong):
     with pytest.raises(ConfigError):
-        Signed(**{"secret": SECRET, "header": "X-Signature", **wrong})
+        Signed(**{**SETTINGS, "signs": "body", **wrong})
+
+
+def test_what_is_signed_is_never_guessed():
+    """R003-14, R004-39: no document says it."""
+    with pytest.raises(TypeError, match="signs"):
+        Signed(**SETTINGS)
+    with pytest.raises(TypeError, match="signs"):
+        Signed.as_documented("doitong", secret=SECRET)
+
+
+def test_of_what_is_documented_only_the_header_is_taken():
+    """R003-14: Doitong's page names a header and a prefix; that this is an HMAC is the user's."""
+    scheme = Signed.as_documented("doitong", secret=SECRET, signs="body")
+    assert (scheme.header, scheme.prefix) == ("X-Doitong-Signature", "sha256=")
+    other = Signed.as_documented("doitong", secret=SECRET, signs="body", prefix="hmac ")
+    assert (other.header, other.prefix) == ("X-Doitong-Signature", "hmac ")
+
+
+@pytest.mark.parametrize("provider", ["seedance2api", "ark", "anyfast"])
+def test_where_no_header_is_documented_it_has_to_be_given(provider):
+    """R004-39."""
+    with pytest.raises(ConfigError, match="give its name"):
+        Signed.as_documented(provider, secret=SECRET, signs="body")
+    scheme = Signed.as_documented(provider, secret=SECRET, signs="body", header="X-Sig")
+    assert (scheme.header, scheme.prefix) == ("X-Sig", "")
 
 
 @pytest.mark.parametrize("secret", [SECRET, SECRET.encode(), SecretStr(SECRET)])
 def test_the_secret_is_taken_in_each_form_and_shown_in_none(secret):
-    scheme = Signed(secret=secret, header="X-Signature")
+    scheme = Signed(secret=secret, header="X-Signature", signs="body")
     assert scheme.verify({"x-signature": digest().hex()}, BODY, NOW).genuine
     assert SECRET not in repr(scheme)
 
