@@ -7,9 +7,10 @@ be fetched, and where it goes, is in ``media/``.
 from __future__ import annotations
 
 import base64
+import functools
 from abc import abstractmethod
-from collections.abc import AsyncGenerator, Generator, Mapping
-from contextlib import aclosing, closing
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from contextlib import aclosing, asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar, Unpack
@@ -144,13 +145,9 @@ class Saving(SyncDriver):
             DoubaoError: Any other of the tree.
         """
         flow = create_images.flow(model=model, prompt=prompt, **options)
-        with media.Sieve(media.storage(where), name) as sieve:
-            try:
-                answer = self._run(_sifting(flow, sieve))
-            except DoubaoError as error:
-                error.saved = sieve.save()
-                raise
-            return _stored(answer, sieve)
+        sieve = media.Sieve(media.storage(where), name)
+        with _kept(sieve):
+            return _stored(self._run(_sifting(flow, sieve)), sieve)
 
     def stream_images_into(
         self,
@@ -165,11 +162,11 @@ class Saving(SyncDriver):
 
         The arguments are those of :meth:`create_images_into`; see ``stream_images``.
         """
-        with media.Sieve(media.storage(where), name, events=True) as sieve:
-            opening = stream_images.opening(model=model, prompt=prompt, **options)
-            with closing(self._stream(_sifted(opening, sieve))) as events:
-                for event in events:
-                    yield _stored_event(event, sieve)
+        opening = stream_images.opening(model=model, prompt=prompt, **options)
+        sieve = media.Sieve(media.storage(where), name, events=True)
+        with _kept(sieve), closing(self._stream(_sifted(opening, sieve))) as events:
+            for event in events:
+                yield _stored_event(event, sieve)
 
 
 class AsyncSaving(AsyncDriver):
@@ -206,7 +203,7 @@ class AsyncSaving(AsyncDriver):
                     async for block in answer.blocks:
                         target.write(fetch.counted(block))
                 # Waiting for the disk, or for a store, takes seconds for a long film.
-                return await asyncio.to_thread(target.commit, fetch.finished())
+                return await _to_the_end(functools.partial(target.commit, fetch.finished()))
 
     async def create_images_into(
         self,
@@ -218,16 +215,11 @@ class AsyncSaving(AsyncDriver):
         **options: Unpack[ImageOptions],
     ) -> StoredImages:
         """Make pictures, and save those that come inside; see :meth:`Client.create_images_into`."""
-        import asyncio
-
         flow = create_images.flow(model=model, prompt=prompt, **options)
-        with media.Sieve(media.storage(where), name) as sieve:
-            try:
-                answer = await self._run(_sifting(flow, sieve))
-            except DoubaoError as error:
-                error.saved = await asyncio.to_thread(sieve.save)
-                raise
-            return await asyncio.to_thread(_stored, answer, sieve)
+        sieve = media.Sieve(media.storage(where), name)
+        async with _kept_awaiting(sieve):
+            answer = await self._run(_sifting(flow, sieve))
+            return await _to_the_end(lambda: _stored(answer, sieve))
 
     async def stream_images_into(
         self,
@@ -239,13 +231,50 @@ class AsyncSaving(AsyncDriver):
         **options: Unpack[ImageOptions],
     ) -> AsyncGenerator[StoredImage]:
         """Make pictures, and save each as it comes; see :meth:`Client.stream_images_into`."""
-        import asyncio
+        opening = stream_images.opening(model=model, prompt=prompt, **options)
+        sieve = media.Sieve(media.storage(where), name, events=True)
+        async with (
+            _kept_awaiting(sieve),
+            aclosing(self._stream(_sifted(opening, sieve))) as events,
+        ):
+            async for event in events:
+                yield await _to_the_end(functools.partial(_stored_event, event, sieve))
 
-        with media.Sieve(media.storage(where), name, events=True) as sieve:
-            opening = stream_images.opening(model=model, prompt=prompt, **options)
-            async with aclosing(self._stream(_sifted(opening, sieve))) as events:
-                async for event in events:
-                    yield await asyncio.to_thread(_stored_event, event, sieve)
+
+@contextmanager
+def _kept(sieve: media.Sieve) -> Generator[None]:
+    """Save what came whole, whatever the block ends with: an error, an interrupt, who leaves."""
+    with sieve:
+        try:
+            yield
+        except DoubaoError as error:
+            error.saved = sieve.save()
+            raise
+
+
+@asynccontextmanager
+async def _kept_awaiting(sieve: media.Sieve) -> AsyncGenerator[None]:
+    """Save what came whole; see :func:`_kept`."""
+    try:
+        yield
+    except DoubaoError as error:
+        error.saved = await _to_the_end(sieve.save)
+        raise
+    finally:
+        await _to_the_end(sieve.close)
+
+
+async def _to_the_end(save: Callable[[], R]) -> R:
+    """Run *save* in a thread, to its end if it is cancelled meanwhile: what it saves was paid."""
+    import asyncio
+
+    # No task: the end of a loop would cancel that, too.
+    saving = asyncio.get_running_loop().run_in_executor(None, save)
+    try:
+        return await asyncio.shield(saving)
+    except asyncio.CancelledError:
+        await asyncio.wait([saving])
+        raise
 
 
 def _sifting(flow: Flow[R], sieve: media.Sieve) -> Flow[R]:

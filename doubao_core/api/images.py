@@ -32,8 +32,6 @@ from doubao_core.operation import (
     identifier,
 )
 
-MOST_PICTURES = 15
-"""References and outputs of one group together (ark.md 14.1)."""
 # Fifteen pictures of 30 MB as base64.
 _MOST_BYTES = 640 * 1024 * 1024
 
@@ -181,8 +179,11 @@ class Images:
         if not isinstance(items, list) or not items:
             raise Malformed("the answer has no pictures", status=reply.status)
         created = lenient.number(raw.get("created"))
+        images = tuple(Image.parse(item, index, created) for index, item in enumerate(items))
+        if all(isinstance(image.error, Malformed) for image in images):
+            raise Malformed("the answer has no pictures that can be read", status=reply.status)
         return cls(
-            images=tuple(Image.parse(item, index, created) for index, item in enumerate(items)),
+            images=images,
             model=lenient.text(raw.get("model")) or "",
             usage=ImageUsage.parse(raw.get("usage")),
             created=created,

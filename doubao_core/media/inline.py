@@ -35,9 +35,14 @@ _PASSES = ("image/",)
 
 
 class Picture:
-    """One picture on its way to storage: base64 in, bytes into a target."""
+    """One picture on its way to storage: base64 in, bytes into a target.
+
+    Attributes:
+        claimed: Whether somebody has found it in the answer, and saves it.
+    """
 
     def __init__(self, target: Target) -> None:
+        self.claimed = False
         self._target = target
         self._entered = False
         self._size = 0
@@ -95,11 +100,10 @@ class Picture:
         if self._outcome is None:
             try:
                 self._outcome = self._target.commit(_PASSES)
-            except ConfigError as error:
+            except DoubaoError as error:
+                # Also what is of no known type: it may be a picture of a new one.
                 self._outcome = error
                 self._keep(b"")
-            except DoubaoError as error:
-                self._outcome = error
         self.drop()
         return self._outcome
 
@@ -135,7 +139,7 @@ class Picture:
 
 
 class Sieve:
-    """Takes the pictures out of one answer or stream; leaving its ``with`` drops unsaved ones.
+    """Takes the pictures out of one answer or stream; leaving its ``with`` is :meth:`close`.
 
     Args:
         storage: Where the pictures go.
@@ -161,6 +165,11 @@ class Sieve:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Drop what is half, and save what came whole and nobody claimed: it was paid for."""
+        self.save()
         for picture in self._pictures:
             picture.drop()
 
@@ -180,10 +189,12 @@ class Sieve:
         if value is None:
             return None
         if (found := _MARK.fullmatch(value)) and int(found[1]) < len(self._pictures):
-            return self._pictures[int(found[1])]
-        picture = self._new()
-        picture.feed(value.encode())
-        picture.end()
+            picture = self._pictures[int(found[1])]
+        else:
+            picture = self._new()
+            picture.feed(value.encode(errors="replace"))
+            picture.end()
+        picture.claimed = True
         return picture
 
     def _new(self) -> Picture:
@@ -191,9 +202,9 @@ class Sieve:
         return self._pictures[-1]
 
     def save(self) -> tuple[Saved, ...]:
-        """Save what came whole, in order of arrival; gives what could be saved."""
+        """Save what came whole and nobody claimed, in order; gives what could be saved."""
         whole = self._pictures[:-1] if self._step == self._inside else self._pictures
-        outcomes = [picture.save() for picture in whole]
+        outcomes = [picture.save() for picture in whole if not picture.claimed]
         return tuple(each for each in outcomes if isinstance(each, Saved))
 
     def _outside(self, block: bytes, at: int, rest: list[bytes]) -> int:

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import unicodedata
 from abc import ABC, abstractmethod
-from contextlib import suppress
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 from typing import Protocol, Self, runtime_checkable
 
-from doubao_core.errors import ConfigError, Malformed
+from doubao_core.errors import ConfigError, DoubaoError, Malformed
 from doubao_core.media.kinds import LONGEST_SIGNATURE, sniff
 
 _UNSAFE = re.compile(r"[^\w.-]+")
 # Windows takes these, with any extension, for devices.
-_DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
+_DEVICE = re.compile(r"(con|prn|aux|nul|(com|lpt)[\d¹²³])(\.|$)", re.IGNORECASE)
 # In bytes: file systems take 255, and a number and an extension follow.
 _LONGEST_NAME = 200
+# Of an id as it is; a word and a digest follow.
+_LONGEST_IDENTIFIER = 128
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,31 +97,44 @@ class Target(ABC):
         """Say that the bytes could not be written, and what to do."""
 
     def __enter__(self) -> Self:
-        try:
+        with self._reported():
             self._temporary, self._file = self._begin()
-        except OSError as error:
-            raise self._unwritable(error) from error
         return self
 
     def __exit__(self, *exception: object) -> None:
         # Closing writes out what is buffered, which fails again on a full disk.
         with suppress(OSError):
             self._file.close()
-        self._temporary.unlink(missing_ok=True)
+        # What was saved is no less so if its temporary file cannot be removed.
+        with suppress(OSError):
+            self._temporary.unlink(missing_ok=True)
+
+    @contextmanager
+    def _reported(self) -> Generator[None]:
+        """Make whatever a storage raises one error: what is saved was paid for."""
+        try:
+            yield
+        except DoubaoError:
+            raise
+        except OSError as error:
+            raise self._unwritable(error) from error
+        except Exception as error:
+            text = f"{type(error).__name__}: {error}"[:300]
+            raise ConfigError(f"the storage of results failed ({text}): mend or replace it") from (
+                error
+            )
 
     def write(self, block: bytes) -> None:
         """Append *block*."""
         if len(self._head) < LONGEST_SIGNATURE:
             self._head += block[:LONGEST_SIGNATURE]
         left = memoryview(block)
-        try:
+        with self._reported():
             # Unbuffered, so that a full disk is known at once, and how much it took.
             while left:
                 taken = self._file.write(left)
                 self._size += taken
                 left = left[taken:]
-        except OSError as error:
-            raise self._unwritable(error) from error
 
     def written(self) -> bytes:
         """Give what has been written until now."""
@@ -136,10 +153,8 @@ class Target(ABC):
         kind = sniff(self._head)
         if kind is None or not kind[0].startswith(allowed):
             raise Malformed(f"the file is {kind[0] if kind else 'of no known type'}, not a result")
-        try:
+        with self._reported():
             return self._place(*kind)
-        except OSError as error:
-            raise self._unwritable(error) from error
 
 
 def safe_name(name: str) -> str:
@@ -149,6 +164,14 @@ def safe_name(name: str) -> str:
     # Cutting may leave a dot at the end, which Windows drops.
     cut = safe.decode(errors="ignore").rstrip(".-") or "result"
     return f"file-{cut}" if _DEVICE.match(cut) else cut
+
+
+def unique_name(identifier: str) -> str:
+    """Make of *identifier* a name that no other one has: a result is found again by its name."""
+    if len(identifier) <= _LONGEST_IDENTIFIER and safe_name(identifier) == identifier:
+        return identifier
+    digest = hashlib.sha256(identifier.encode()).hexdigest()[:16]
+    return f"{safe_name(identifier[:_LONGEST_IDENTIFIER])}-{digest}"
 
 
 def checked_name(name: str, where: str) -> str:

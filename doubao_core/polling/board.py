@@ -190,7 +190,7 @@ class Board:
         self._refusals, self._refusal = 0, None
         self._spacing = self._spaced(answer)
         if answer.rate.remaining == 0:
-            self._not_before = max(self._not_before, now + (self._reset(answer) or 0.0))
+            self._wait(now, self._reset(answer) or 0.0)
         for task in self._asked(look):
             state = answer.tasks.get(task.id)
             if state is None:
@@ -232,7 +232,13 @@ class Board:
     def _spaced(self, answer: Answer) -> float:
         """Seconds between look-ups that leave most of a small rate to everybody else."""
         left, reset = answer.rate.remaining, self._reset(answer)
-        return 0.0 if not left or reset is None else reset / (left * SHARE)
+        if not left or reset is None:
+            return 0.0
+        return min(reset / (left * SHARE), schedule.LONGEST_ASKED)
+
+    def _wait(self, now: float, seconds: float) -> None:
+        """Look nothing up for as long as the service asks, within reason."""
+        self._not_before = max(self._not_before, now + min(seconds, schedule.LONGEST_ASKED))
 
     def _reset(self, answer: Answer) -> float | None:
         """Seconds until the window of the rate headers ends."""
@@ -246,7 +252,7 @@ class Board:
             wait = failure.retry_after
             if wait is None:
                 wait = schedule.back_off(self._refusals, rand=self._rand)
-            self._not_before = max(self._not_before, now + wait)
+            self._wait(now, wait)
         for task in self._asked(look):
             task.failures += 1
             # A page that cannot be read says nothing about whose fault that is.

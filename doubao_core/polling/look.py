@@ -57,7 +57,10 @@ def look_up(asked: LookUp) -> Flow[Answer]:
     reply = yield _request(asked)
     raw = reply.json()
     if asked.listed:
-        found = [task for item in raw.get("items") or () if (task := _read(item)) is not None]
+        items = raw.get("items")
+        # What is no list has none of the tasks: each is then asked for by its id.
+        each = items if isinstance(items, list) else ()
+        found = [task for item in each if (task := _read(item)) is not None]
     else:
         found = [VideoTask.parse(raw)]
     return Answer(
@@ -93,5 +96,5 @@ def _read(item: Any) -> VideoTask | None:
 def _date(text: str) -> float | None:
     try:
         return parsedate_to_datetime(text).timestamp()
-    except ValueError:
+    except (OverflowError, ValueError):
         return None

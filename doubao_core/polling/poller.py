@@ -25,6 +25,7 @@ from doubao_core.polling.watcher import Watch
 
 WAIT_TIMEOUT = 600.0
 """Seconds for which a task is watched by default."""
+_LONGEST_SLEEP = 3600.0
 
 
 @overload
@@ -135,10 +136,18 @@ class _Rounds:
             rounds = known or cls(client)
             rounds.admit(watch)
             if known is None:
-                threading.Thread(target=rounds.run, name="doubao-poller", daemon=True).start()
+                rounds.start()
                 # Only now: a thread that cannot start must not leave rounds that nobody does.
                 cls.running[client] = rounds
         return rounds
+
+    def start(self) -> None:
+        """Begin the look-ups, in a thread of their own."""
+        thread = threading.Thread(target=self.run, name="doubao-poller", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            raise DoubaoError(f"no thread can be started for look-ups: {error}") from error
 
     @classmethod
     def forget(cls) -> None:
@@ -184,7 +193,8 @@ class _Rounds:
                 if (asked := self._board.take(now)) is not None:
                     return asked
                 if (at := self._board.next_at()) is not None:
-                    self._changed.wait(at - now)
+                    # More than a lock can wait for may have been asked for.
+                    self._changed.wait(min(at - now, _LONGEST_SLEEP))
                     continue
             with self._lock, self._changed:
                 if self._board.next_at() is None:
@@ -343,7 +353,7 @@ class _AsyncRounds:
                 return asked
             if (at := self._board.next_at()) is None:
                 return None
-            await _rung(self._changed, at - now)
+            await _rung(self._changed, min(at - now, _LONGEST_SLEEP))
 
     async def _look(self, asked: LookUp) -> Answer | BaseException:
         try:

@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+from doubao_core.api import lenient
+
 SHORTEST = 2.0
 """Seconds between look-ups of a task that was just submitted."""
 AT_THE_END = 3.0
@@ -21,6 +23,9 @@ LONGEST = 15.0
 LONGEST_FLEX = 60.0
 LONGEST_BACK_OFF = 30.0
 """Seconds after a failed look-up at most, unless the service asks for more."""
+LONGEST_ASKED = 3600.0
+"""Seconds for which look-ups stop at most because the service asks for it: a header can be wrong,
+and all tasks of the client wait for it."""
 JITTER = 0.1
 """By how much a pause may be shorter, so that processes that began together do not stay so."""
 
@@ -52,11 +57,10 @@ class Expectation:
     @classmethod
     def of(cls, fields: Mapping[str, Any]) -> Self:
         """Read the body of a request, or a task as it came (ark.md 15.1, 15.4)."""
-        duration = fields.get("duration")
         return cls(
-            model=str(fields.get("model") or ""),
-            resolution=fields.get("resolution"),
-            duration=duration if isinstance(duration, int | float) else None,
+            model=lenient.text(fields.get("model")) or "",
+            resolution=lenient.text(fields.get("resolution")),
+            duration=lenient.number(fields.get("duration")),
             flex=fields.get("service_tier") == "flex",
         )
 

@@ -156,7 +156,7 @@ class Watch:
         failures = (_problem(each) for each in self.watchers)
         for failure in (*self._ends, *failures):
             if failure is not None:
-                raise _own(failure) from failure.__cause__
+                raise _own(failure) from _cause(failure)
         return None
 
     def end(self) -> None:
@@ -179,8 +179,13 @@ def _problem(watcher: Watcher) -> BaseException | None:
     )
 
 
-def _own(failure: BaseException) -> BaseException:
+def _own(failure: BaseException) -> DoubaoError:
     """Give a copy to raise: others, in other threads, may raise the same failure."""
-    if not isinstance(failure, DoubaoError):
-        return failure
-    return copy.copy(failure).with_traceback(None)
+    if isinstance(failure, DoubaoError):
+        return copy.copy(failure).with_traceback(None)
+    # Whoever waits for a task that was paid for expects no other kind.
+    return DoubaoError(f"the look-ups failed ({type(failure).__name__}: {failure})")
+
+
+def _cause(failure: BaseException) -> BaseException | None:
+    return failure.__cause__ if isinstance(failure, DoubaoError) else failure

@@ -17,6 +17,8 @@ PriceTable: TypeAlias = "Prices | Mapping[str, Any] | Sequence[Any] | str | Path
 """A user's own prices: see :meth:`Prices.read`."""
 
 _SMALLEST = Decimal("0.0001")
+# More than any answer has: a count that is larger is none.
+_MOST_PICTURES = 1000
 _EMULATED = "the emulator charges nothing: this is what it stands for"
 
 
@@ -144,12 +146,13 @@ def cost(
         serves: The model behind an endpoint.
     """
     model = serves or str(answer.get("model") or request.get("model") or "")
-    usage = answer.get("usage") or {}
+    usage = answer.get("usage")
+    usage = usage if isinstance(usage, Mapping) else {}
     if is_film({**answer, **request}, model):
         # The service repeats the settings as they really were.
         told = {name: value for name, value in answer.items() if value is not None}
         facts = films.price_facts({**request, **told, "content": request.get("content")}, model)
-        counted = usage.get("completion_tokens") or usage.get("total_tokens")
+        counted = _counted(usage, "completion_tokens", "total_tokens")
         cases = [Case(tokens=counted, facts=facts)]
     else:
         cases = _picture_cases(request, answer, usage)
@@ -161,14 +164,20 @@ def is_film(request: Mapping[str, Any], model: str) -> bool:
     return "content" in request or of_family("films", model) is not None
 
 
+def _counted(usage: Mapping[str, Any], *names: str) -> int | None:
+    """Give the first of *names* that is a count; what else an answer may hold is none."""
+    counts = (usage.get(name) for name in names)
+    return next((each for each in counts if type(each) is int and each >= 0), None)
+
+
 def _picture_cases(
     request: Mapping[str, Any], answer: Mapping[str, Any], usage: Mapping[str, Any]
 ) -> list[Case]:
-    made = usage.get("generated_images")
-    counted = usage.get("output_tokens") or usage.get("total_tokens")
-    if made is None:
-        return [Case(tokens=counted)]
-    inputs = usage.get("input_images")
+    made = _counted(usage, "generated_images")
+    counted = _counted(usage, "output_tokens", "total_tokens")
+    if made is None or made > _MOST_PICTURES:
+        return [Case(tokens=counted, pictures=None)]
+    inputs = _counted(usage, "input_images")
     if inputs is None:
         inputs = pictures.references(request)
     layers = pictures.layered(request)
@@ -238,4 +247,6 @@ def _unpriced(model: str, provider: str, rows: Sequence[Price], forecast: Foreca
         )
     if all(case.tokens is None for case in forecast.cases):
         return f"its tokens are not known for {model}"
+    if any(case.pictures is None for case in forecast.cases):
+        return f"the answer of {model} does not say how many pictures it made"
     return f"the table of {provider} has {model}, but not with these settings"

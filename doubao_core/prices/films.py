@@ -20,7 +20,7 @@ _PIXELS_PER_TOKEN = 1024
 _CHOOSE = -1
 _UPRIGHT = {"9:16": "16:9", "3:4": "4:3"}
 # Settings that are written into the prompt count too, and a language model may write them there.
-_FLAG = re.compile(r"--(\w+)[ =]+([\w:.-]+)")
+_FLAG = re.compile(r"--(\w+)[\s=]+([\w:.-]+)")
 _FLAGS = {
     "rs": "resolution",
     "rt": "ratio",
@@ -52,10 +52,10 @@ def forecast(request: Mapping[str, Any], model: str, watched: float | None) -> F
     family = of_family("films", model)
     if family is None:
         return Forecast(cases=(Case(facts=facts),))
-    said = _said(request)
-    resolutions = _resolutions(request, said, family)
-    ratios = _ratios(request, said, family)
-    frames, chosen = _frames(request, said, family)
+    written = said(request)
+    resolutions = _resolutions(request, written, family)
+    ratios = _ratios(request, written, family)
+    frames, chosen = _frames(request, written, family)
     factor = _draft_factor(request, facts, family)
     notes = {
         _NO_MINIMUM: facts["input_video"],
@@ -103,36 +103,55 @@ def _lower(text: Any) -> str | None:
     return text.lower() if isinstance(text, str) else None
 
 
-def _said(request: Mapping[str, Any]) -> dict[str, list[str]]:
+def said(request: Mapping[str, Any]) -> dict[str, list[str]]:
     """Find the settings that are written into the prompt (ark.md 15.1)."""
-    said: dict[str, list[str]] = {}
+    found: dict[str, list[str]] = {}
     for item in request.get("content") or ():
-        for name, value in _FLAG.findall(item.get("text") or ""):
-            if name in _FLAGS:
-                said.setdefault(_FLAGS[name], []).append(value)
-    return said
+        for setting, values in settings_in(item.get("text") or "").items():
+            found.setdefault(setting, []).extend(values)
+    return found
 
 
-def _given(name: str, request: Mapping[str, Any], said: Mapping[str, list[str]]) -> list[Any]:
+def settings_in(prompt: str) -> dict[str, list[str]]:
+    """Find the settings that *prompt* holds and that cost: ``duration``, ``resolution`` and so on.
+
+    What the service does with one that the request sets, too, is not documented.
+    """
+    found: dict[str, list[str]] = {}
+    for name, value in _FLAG.findall(prompt):
+        if setting := _FLAGS.get(name.lower()):
+            found.setdefault(setting, []).append(value)
+    return found
+
+
+def whole(value: Any) -> int | None:
+    """Read a number of seconds or frames, which may be written in a prompt."""
+    try:
+        return int(str(value))
+    except ValueError:
+        return None
+
+
+def _given(name: str, request: Mapping[str, Any], written: Mapping[str, list[str]]) -> list[Any]:
     given = [] if request.get(name) is None else [request[name]]
-    return [*given, *said.get(name, ())]
+    return [*given, *written.get(name, ())]
 
 
 def _resolutions(
-    request: Mapping[str, Any], said: Mapping[str, list[str]], family: Mapping[str, Any]
+    request: Mapping[str, Any], written: Mapping[str, list[str]], family: Mapping[str, Any]
 ) -> list[str]:
     known = sizes()["film_sizes"][family["sizes"]]
-    given = {str(each).lower() for each in _given("resolution", request, said)}
+    given = {str(each).lower() for each in _given("resolution", request, written)}
     if not given:
         return [_DRAFT if request.get("draft") else family["resolution"]]
     return [each for each in known if each in given] or list(known)
 
 
 def _ratios(
-    request: Mapping[str, Any], said: Mapping[str, list[str]], family: Mapping[str, Any]
+    request: Mapping[str, Any], written: Mapping[str, list[str]], family: Mapping[str, Any]
 ) -> list[str | None]:
     """Give the ratios that may be meant; ``None`` for any."""
-    given = {_UPRIGHT.get(each, each) for each in _given("ratio", request, said)}
+    given = {_UPRIGHT.get(each, each) for each in _given("ratio", request, written)}
     if not given and family["text_ratio"] and not _has_picture(request):
         given = {family["text_ratio"]}
     known = sizes()["film_sizes"][family["sizes"]][family["resolution"]]
@@ -148,11 +167,11 @@ def _from_draft(request: Mapping[str, Any]) -> bool:
 
 
 def _frames(
-    request: Mapping[str, Any], said: Mapping[str, list[str]], family: Mapping[str, Any]
+    request: Mapping[str, Any], written: Mapping[str, list[str]], family: Mapping[str, Any]
 ) -> tuple[list[int], bool]:
     """Give the lengths that may be meant, in frames, and whether the model chooses one."""
-    counted = {int(each) for each in _given("frames", request, said) if _is_number(each)}
-    seconds = {int(each) for each in _given("duration", request, said) if _is_number(each)}
+    counted = _numbers(_given("frames", request, written))
+    seconds = _numbers(_given("duration", request, written))
     if request.get("frames") is not None:
         # They beat the seconds of the request.
         return sorted(counted), False
@@ -162,8 +181,8 @@ def _frames(
     return sorted(counted | {FPS * each + 1 for each in chosen}), _CHOOSE in seconds
 
 
-def _is_number(value: Any) -> bool:
-    return str(value).lstrip("-").isdecimal()
+def _numbers(given: list[Any]) -> set[int]:
+    return {number for each in given if (number := whole(each)) is not None}
 
 
 def _sizes(

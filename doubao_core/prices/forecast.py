@@ -20,13 +20,13 @@ class Case:
     Attributes:
         tokens: What it is counted as; ``None`` if that is not known.
         facts: What a price may depend on, by the names that prices use; ``None`` where unknown.
-        pictures: Pictures made, for prices per picture.
+        pictures: Pictures made, for prices per picture; ``None`` if that is not known.
         inputs: Pictures given with the request.
     """
 
     tokens: int | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
-    pictures: int = 0
+    pictures: int | None = 0
     inputs: int = 0
 
 

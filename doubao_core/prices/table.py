@@ -79,6 +79,8 @@ class Price(BaseModel):
     def of(self, case: Case) -> Decimal | None:
         """Money for *case*, or ``None`` if its units are not known."""
         if self.per == "image":
+            if case.pictures is None:
+                return None
             paid_inputs = max(0, case.inputs - self.free_inputs)
             return self.amount * case.pictures + self.per_input * paid_inputs
         return None if case.tokens is None else self.amount * case.tokens / _MILLION

@@ -15,6 +15,7 @@ from doubao_core.api.videos import ENDED
 from doubao_core.errors import DoubaoError
 from doubao_core.studio.approval import Answer, Question, Refusal
 from doubao_core.studio.arguments import ImageArguments, VideoArguments
+from doubao_core.studio.explain import NothingMade
 from doubao_core.studio.image import ImageRules
 from doubao_core.studio.orders import ImageOrder, VideoOrder
 from doubao_core.studio.pricing import Pricing
@@ -92,6 +93,7 @@ class Commission:
         Raises:
             ConfigError: The arguments do not fit; nothing was sent.
             NotAsked: Nobody could be asked; nothing was sent.
+            NothingMade: Every picture failed.
             DoubaoError: The call was stopped, or it failed.
         """
         stopped = self.stop.ends()
@@ -106,9 +108,10 @@ class Commission:
         with self._watch(order) as watch, closing(steps(order)) as running:
             for step in running:
                 if isinstance(step, ImageResult | VideoResult):
-                    return step
+                    return _made(step)
                 watch.show(step)
-                report(step)
+                with watch.harmless("a listener to events"):
+                    report(step)
                 if isinstance(step, Progress) and step.status not in ENDED and stopped():
                     raise DoubaoError(
                         f"the program cancelled the wait for task {step.task_id}: if it was still "
@@ -138,9 +141,10 @@ class Commission:
             async with aclosing(steps(order)) as running:
                 async for step in running:
                     if isinstance(step, ImageResult | VideoResult):
-                        return step
+                        return _made(step)
                     watch.show(step)
-                    await report(step)
+                    with watch.harmless("a listener to events"):
+                        await report(step)
         raise AssertionError  # pragma: no cover - the last step is the result
 
     def _question(self, given: Mapping[str, Any], order: Order) -> Question:
@@ -165,3 +169,9 @@ class Commission:
             bar=self.progress_bar,
             total=group.get("max_images", 1),
         )
+
+
+def _made(result: ImageResult | VideoResult) -> ImageResult | VideoResult:
+    if isinstance(result, ImageResult) and not any(each.charged for each in result.images):
+        raise NothingMade(result.text)
+    return result

@@ -8,6 +8,8 @@ from pathlib import Path
 from doubao_core import media
 from doubao_core.errors import ConfigError
 
+_LONGEST_PAUSE = 3600.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
@@ -35,6 +37,8 @@ class Desk:
         for name in ("wait_timeout", "download_pause"):
             if not getattr(self, name) >= 0:
                 raise ConfigError(f"{name} must be 0 or more, not {getattr(self, name)!r}")
+        if self.download_pause > _LONGEST_PAUSE:
+            raise ConfigError(f"download_pause may be {_LONGEST_PAUSE:g} at most")
 
     @property
     def storage(self) -> media.Storage:

@@ -42,9 +42,13 @@ _ADVICE: tuple[tuple[type[DoubaoError], str], ...] = (
 )
 
 
+class NothingMade(DoubaoError):
+    """Every picture of a call failed; the message is for a model as it is."""
+
+
 def explained(error: DoubaoError) -> str:
     """Say *error* to a model; the service's own words are marked as such and shortened."""
-    if isinstance(error, ConfigError):
+    if isinstance(error, ConfigError | NothingMade):
         return error.message
     if isinstance(error, AmbiguousSubmit):
         return _LOST

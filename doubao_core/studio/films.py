@@ -16,6 +16,7 @@ from contextlib import aclosing, closing
 from doubao_core import media
 from doubao_core.api.videos import ENDED, VideoTask
 from doubao_core.errors import DoubaoError, NotFound, PermissionDenied
+from doubao_core.media.save import unique_name
 from doubao_core.polling import Expectation, poller_of
 from doubao_core.studio import outcome
 from doubao_core.studio.bench import AsyncBench, Bench
@@ -295,7 +296,8 @@ class AsyncFilms(AsyncBench):
 
 def _links(task: VideoTask) -> list[tuple[str, str]]:
     """Give what there is to fetch: the field with the URL, and the name for the file."""
-    names = {"video_url": task.id, "last_frame_url": f"{task.id}-last"}
+    name = unique_name(task.id)
+    names = {"video_url": name, "last_frame_url": f"{name}-last"}
     return [(link, name) for link, name in names.items() if getattr(task, link)]
 
 

@@ -6,6 +6,7 @@ import base64
 from collections.abc import Mapping, Sequence
 
 from doubao_core import media
+from doubao_core.api import lenient
 from doubao_core.api.images import Image, Images
 from doubao_core.api.videos import VideoTask
 from doubao_core.errors import ConfigError, DoubaoError
@@ -67,9 +68,14 @@ def unsaved(image: Image, error: DoubaoError) -> MadeImage:
 def _inlined(content: str | None) -> str | None:
     """Keep as a data URL a picture that was paid for and is nowhere else."""
     try:
-        return media.as_url(base64.b64decode(content, validate=True)) if content else None
-    except (ConfigError, ValueError):
+        data = base64.b64decode(content or "", validate=True)
+    except ValueError:
         return None
+    try:
+        return media.as_url(data) if data else None
+    except ConfigError:
+        # Of no type that is known here; somebody may know it.
+        return f"data:application/octet-stream;base64,{content}"
 
 
 def image_result(
@@ -158,7 +164,7 @@ def video_result(
         media_type=film.media_type if film else None,
         bytes=film.size if film else None,
         seconds=seconds,
-        usage=task.raw.get("usage") or {},
+        usage=dict(lenient.fields(task.raw.get("usage"))),
         estimate=pricing.estimate(order) if order else None,
         cost=pricing.cost(order, task.raw) if task.status == "succeeded" else None,
         task=task.raw,

@@ -14,8 +14,9 @@ from typing import Any, TypeAlias
 
 import orjson
 
+from doubao_core.api import lenient
 from doubao_core.api.images import Image, ImageEvent, Images, ImageUsage
-from doubao_core.errors import DoubaoError, Malformed, UnsupportedOperation
+from doubao_core.errors import UNREADABLE, DoubaoError, Malformed, UnsupportedOperation
 from doubao_core.media import Storage
 from doubao_core.operation import Reply
 from doubao_core.saving import Outcome, StoredImage, StoredImages
@@ -273,15 +274,15 @@ class _Group:
 
     def took(self, event: ImageEvent) -> Image | None:
         self._usage = event.usage or self._usage
-        self._model = event.raw.get("model") or self._model
+        self._model = lenient.text(event.raw.get("model")) or self._model
         if event.image is not None:
             self._images.append(event.image)
         return event.image
 
     def broke(self, error: DoubaoError) -> None:
         """Raise *error* at once if nothing was paid for, else after the pictures that came."""
-        if isinstance(error, UnsupportedOperation):
-            # The model streams and this provider does not; nothing was sent.
+        if isinstance(error, UnsupportedOperation) and not self._images:
+            # The model streams and this provider does not; nothing was made.
             self.streamed = False
             return
         if (answer := _answered_whole(error)) is not None:
@@ -307,7 +308,7 @@ def _answered_whole(error: DoubaoError) -> Images | None:
         return None
     try:
         return Images.parse(Reply(status=200, headers={}, body=orjson.dumps(cause.body)))
-    except DoubaoError:
+    except (DoubaoError, *UNREADABLE):
         # It is no answer with pictures either: the error at hand says so.
         return None
 

@@ -210,7 +210,8 @@ class VideoResult:
         if self.name is None:
             why = self.problem or "The service gave no address for it."
             return f"The video is made, but the file could not be fetched. {why} {later}"
-        said = f"The video is ready: {self.name} ({self._facts}). Task id {fact(self.task_id)}."
+        facts = f" ({self._facts})" if self._facts else ""
+        said = f"The video is ready: {self.name}{facts}. Task id {fact(self.task_id)}."
         if self.last_frame_name is not None:
             said += (
                 f" Its last picture is {self.last_frame_name}; pass that name as first_frame to "

@@ -55,7 +55,7 @@ class VideoRules:
         self._hidden()
         checks: dict[str, Callable[[Any, VideoModel | None], object]] = {
             "duration": self._check_duration,
-            "ratio": lambda ratio, _: video_checks.check_ratio_name(ratio),
+            "ratio": video_checks.check_ratio_name,
             "resolution": self._resolution,
         }
         for name, value in settled(VideoArguments, self.fixed).items():
@@ -118,6 +118,7 @@ class VideoRules:
             return self._finished_draft(wanted, limits)
         if not wanted.prompt.strip():
             raise ConfigError("prompt is empty: say what happens in the video")
+        video_checks.check_prompt(wanted.prompt, self._limited)
         video_checks.check(wanted, limits, self.model)
         video_checks.check_ratio(wanted, limits, self.model)
         video_checks.check_edit(wanted, may_choose=self.most_seconds is None)
@@ -209,6 +210,12 @@ class VideoRules:
     def lacks(self) -> frozenset[str]:
         """The arguments that the model does not take; none if it is unknown."""
         return video_checks.lacks(video_model(self.model))
+
+    @property
+    def _limited(self) -> frozenset[str]:
+        """The arguments that are not left to the model."""
+        limited = {*self.fixed, *(["resolution"] if self.resolutions else [])}
+        return frozenset(limited | ({"duration", "frames"} if self.most_seconds else set()))
 
     def _hidden(self) -> frozenset[str]:
         return hidden(VideoArguments, self.fixed, self.shown, self.lacks)

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from doubao_core.errors import ConfigError
 from doubao_core.operation import identifier
+from doubao_core.prices.films import settings_in
 from doubao_core.studio.arguments import VideoArguments
 from doubao_core.studio.models import RATIOS, VideoModel
 
@@ -111,11 +112,9 @@ def check_ratio(wanted: VideoArguments, limits: VideoModel | None, model: str) -
         ConfigError: The text says which there are.
     """
     ratio = wanted.ratio
-    if ratio is None:
+    if ratio is None or limits is None:
         return
-    check_ratio_name(ratio)
-    if limits is None:
-        return
+    check_ratio_name(ratio, limits)
     follows = wanted.first_frame or wanted.task_type in {"edit", "extend"}
     if limits.follows_frame and follows and ratio != ADAPTIVE:
         what = "first_frame" if wanted.first_frame else "the video"
@@ -126,14 +125,32 @@ def check_ratio(wanted: VideoArguments, limits: VideoModel | None, model: str) -
         raise ConfigError(f"{model} needs a fixed ratio here: {', '.join(RATIOS)}")
 
 
-def check_ratio_name(ratio: str | None) -> None:
-    """Refuse what is no ratio.
+def check_ratio_name(ratio: str | None, limits: VideoModel | None) -> None:
+    """Refuse what is no ratio of a known model; others may have more.
 
     Raises:
         ConfigError: The text says which there are.
     """
-    if ratio is not None and ratio not in {*RATIOS, ADAPTIVE}:
+    if limits is not None and ratio is not None and ratio not in {*RATIOS, ADAPTIVE}:
         raise ConfigError(f"ratio must be {', '.join(RATIOS)} or {ADAPTIVE}, not {ratio!r}")
+
+
+def check_prompt(prompt: str, limited: Collection[str]) -> None:
+    """Refuse a setting in the prompt where a developer limits it: there it is not checked.
+
+    Args:
+        prompt: What a model wrote; ``--dur 15`` in it is a duration (ark.md 15.1).
+        limited: The arguments that the developer limits or fixes.
+
+    Raises:
+        ConfigError: The text says where the setting belongs.
+    """
+    for name in settings_in(prompt):
+        if name in limited:
+            raise ConfigError(
+                f"the prompt sets {name} by itself, and {name} is limited here: take the -- "
+                "setting out of the prompt"
+            )
 
 
 def check_edit(wanted: VideoArguments, *, may_choose: bool) -> None:

@@ -77,13 +77,13 @@ class Watch:
 
     def show(self, step: Progress | MadeImage) -> None:
         """Show *step*."""
-        with self._harmless("the progress bar"):
+        with self.harmless("the progress bar"):
             self._draw(step)
         if isinstance(step, Progress) and self._on_progress is not None:
-            with self._harmless("on_progress"):
+            with self.harmless("on_progress"):
                 self._on_progress(step.status, step.seconds)
         if isinstance(step, MadeImage) and self._on_picture is not None:
-            with self._harmless("on_picture"):
+            with self.harmless("on_picture"):
                 self._on_picture(step)
 
     def _draw(self, step: Progress | MadeImage) -> None:
@@ -97,11 +97,11 @@ class Watch:
             self._bar.set_postfix_str(f"{step.status} {step.task_id}")
 
     @contextmanager
-    def _harmless(self, what: str) -> Generator[None]:
+    def harmless(self, what: str) -> Generator[None]:
+        """Log how *what* breaks: what is shown has been paid for, and must not be lost by it."""
         try:
             yield
-        # The result is being paid for: showing it, however that breaks, must not lose it.
-        except Exception:  # noqa: BLE001
+        except Exception:  # noqa: BLE001 - functions of the developer and of the framework
             _LOG.exception("%s failed in %s", what, self._name)
 
     def __enter__(self) -> Self:
@@ -114,7 +114,7 @@ class Watch:
         trace: TracebackType | None,
     ) -> None:
         if self._bar is not None:
-            with self._harmless("the progress bar"):
+            with self.harmless("the progress bar"):
                 self._bar.close()
 
 

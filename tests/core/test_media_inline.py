@@ -204,11 +204,13 @@ def test_a_picture_without_end_is_not_saved(tmp_path):
     assert list(tmp_path.iterdir()) == [saved.path]
 
 
-def test_what_is_not_saved_when_the_sieve_is_left_is_gone(tmp_path):
+def test_what_came_whole_when_the_sieve_is_left_is_saved_and_the_rest_is_gone(tmp_path):
+    body = json.dumps(answer(item(picture(1)), item(picture(2)))).encode()
     with Sieve(storage(tmp_path), "image") as sieve:
-        sieve.feed(json.dumps(answer(item(picture(1)))).encode())
-        assert len(list(tmp_path.iterdir())) == 1
-    assert list(tmp_path.iterdir()) == []
+        sieve.feed(body[:-40])
+        assert len(list(tmp_path.iterdir())) == 2
+    (saved,) = tmp_path.iterdir()
+    assert saved.read_bytes() == picture(1)
 
 
 def test_a_picture_over_the_limit_is_dropped_at_once(tmp_path, monkeypatch):

@@ -619,6 +619,7 @@ def test_a_failure_that_is_none_of_ours_reaches_who_waits(key):
 
     http = httpx.Client(transport=httpx.MockTransport(broken))
     with http, Client(api_key=key, base_url="https://api.example/v3", http_client=http) as client:
-        with pytest.raises(RuntimeError, match="proxy hook"):
+        with pytest.raises(DoubaoError, match="RuntimeError: the proxy hook") as caught:
             list(poller_of(client).watch("cgt-1"))
+        assert isinstance(caught.value.__cause__, RuntimeError)
         assert none_left()

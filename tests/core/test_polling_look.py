@@ -68,7 +68,7 @@ def test_a_look_up_is_not_waited_for_as_long_as_a_film(pump, asked):
     assert done.sends[0].patience == PATIENCE
 
 
-@pytest.mark.parametrize("broken", [{}, {"id": ""}, None, 7, {"id": "cgt-2", "content": "text"}])
+@pytest.mark.parametrize("broken", [{}, {"id": ""}, None, 7, {"id": ["cgt-2"]}])
 def test_a_task_that_cannot_be_read_does_not_hide_the_others(pump, broken):
     """It counts as missing, so that it is asked for by its id, which says what is wrong."""
     done = pump(look_up.flow(TWO), page(broken, {"id": "cgt-1"}))

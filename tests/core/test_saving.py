@@ -39,6 +39,8 @@ def server():
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)
+            # Or the client may take the connection for one that can be used again.
+            self.send_header("connection", "close")
             self.end_headers()
             for block in blocks:
                 self.wfile.write(block)

@@ -143,10 +143,11 @@ async def make_studio(request, emulator, tmp_path):
     made: list[Any] = []
     kinds = {"sync": BlockingStudio, "async": AwaitingStudio, None: request.param}
 
-    def make(allowance=None, kind=None, answer=None, **desk):
+    def make(allowance=None, kind=None, answer=None, base_url=None, **desk):
         settings = {"poll_interval": 0.01, "wait_timeout": 5.0, "download_pause": 0.0, **desk}
         place = Desk(**{"output_dir": tmp_path, **settings})
-        made.append(kinds[kind](emulator.base_url, place, allowance or Allowance(), answer))
+        where = base_url or emulator.base_url
+        made.append(kinds[kind](where, place, allowance or Allowance(), answer))
         return made[-1]
 
     yield make

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from doubao_core import AmbiguousSubmit, ConfigError, InvalidRequest
-from doubao_core.studio import Allowance, ImageOrder, VideoOrder
+from doubao_core.studio import Allowance, ImageOrder, References, VideoOrder, VideoRules
 
 S2_0 = "doubao-seedance-2-0-260128"
 S2_5 = "doubao-seedance-2-5-260628"
@@ -47,7 +47,7 @@ def test_copies_share_an_allowance_and_pickles_take_what_is_left():
     with pytest.raises(ConfigError, match="25 are left"):
         spend(twin, film(duration=26, resolution="480p", ratio="16:9"))
     spend(twin, PICTURE)
-    with pytest.raises(ConfigError, match="may be used once at most"):
+    with pytest.raises(ConfigError, match="may be used 2 times at most, and no call is left"):
         spend(twin, PICTURE)
 
 
@@ -84,7 +84,7 @@ def test_money_is_counted_by_what_an_order_may_cost():
     allowance = Allowance(max_cost="0.5")
     spend(allowance, PICTURE)
     spend(allowance, PICTURE)
-    with pytest.raises(ConfigError, match=r"may spend 0\.50 at most, 0\.10 is left, .* cost 0\.20"):
+    with pytest.raises(ConfigError, match=r"may spend 0\.50 CNY at most, 0\.10 CNY .* cost 0\.20"):
         spend(allowance, PICTURE)
 
 
@@ -154,3 +154,67 @@ def test_an_order_that_cannot_be_counted_is_refused_where_money_is_limited():
     order = film(duration="5s", frames=[])
     with pytest.raises(ConfigError, match="what this costs is not known"):
         spend(Allowance(max_cost=5), order)
+
+
+@pytest.mark.parametrize("flag", ["--dur 15", "--duration=15", "--dur\t15", "--frames 360"])
+def test_a_length_in_the_prompt_does_not_pass_the_limit(tmp_path, flag):
+    """The service reads settings off the prompt (ark.md 15.1), and a model writes the prompt."""
+    rules = VideoRules(
+        model="doubao-seedance-2-0-260128",
+        references=References(output_dir=tmp_path),
+        most_seconds=5,
+    )
+    with pytest.raises(ConfigError, match="out of the prompt"):
+        rules.asked({"prompt": f"a cat {flag}"})
+
+
+@pytest.mark.parametrize(
+    ("rules", "prompt"),
+    [
+        ({"resolutions": ("480p",)}, "a cat --rs 1080p"),
+        ({"fixed": {"ratio": "1:1"}}, "a cat --rt 16:9"),
+    ],
+)
+def test_what_a_developer_limits_is_not_set_in_the_prompt(tmp_path, rules, prompt):
+    made = VideoRules(
+        model="doubao-seedance-2-0-260128", references=References(output_dir=tmp_path), **rules
+    )
+    with pytest.raises(ConfigError, match="out of the prompt"):
+        made.asked({"prompt": prompt, "resolution": "480p"})
+
+
+def test_a_prompt_may_hold_settings_that_nobody_limits(tmp_path):
+    rules = VideoRules(
+        model="doubao-seedance-1-0-pro-250528", references=References(output_dir=tmp_path)
+    )
+    assert rules.asked({"prompt": "a cat --dur 10 --rs 720p"}).content[0]["text"].endswith("720p")
+
+
+@pytest.mark.parametrize("flag", ["--dur 15", "--dur\t15", "--DUR=15", "--frames 360", "--dur -1"])
+async def test_seconds_in_the_prompt_are_spent(make_studio, creates, tmp_path, flag):
+    order = VideoRules(
+        model="doubao-seedance-2-0-260128", references=References(output_dir=tmp_path)
+    ).asked({"prompt": f"tea {flag}"})
+    before = len(creates())
+    with pytest.raises(ConfigError, match="15"):
+        await make_studio(Allowance(max_seconds=14)).submit(order)
+    assert len(creates()) == before
+
+
+def test_a_limit_on_cost_is_in_one_currency():
+    """Two tools may share a limit; a sum of yuan and dollars would be no money at all."""
+    allowance = Allowance(max_cost=1000)
+    spend(allowance, film(duration=4, resolution="480p"))
+    dollars = film("dreamina-seedance-2-0-260128", duration=4, resolution="480p")
+    pickled = pickle.loads(pickle.dumps(allowance))  # noqa: S301 - of our own making
+    for each in (allowance, pickled):
+        with (
+            pytest.raises(ConfigError, match="in CNY, and this costs USD"),
+            each.spent(dollars, "byteplus"),
+        ):
+            raise AssertionError
+
+
+def test_a_ratio_of_an_unknown_model_is_the_services_to_judge(tmp_path):
+    rules = VideoRules(model="ep-20260101-abcde", references=References(output_dir=tmp_path))
+    assert rules.asked({"prompt": "tea", "ratio": "9:21"}).options["ratio"] == "9:21"

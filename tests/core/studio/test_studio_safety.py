@@ -256,6 +256,7 @@ def test_errors_are_of_one_tree(tmp_path):
         {"poll_interval": float("nan")},
         {"wait_timeout": -1},
         {"download_pause": -1},
+        {"download_pause": float("inf")},
     ],
 )
 def test_a_desk_that_cannot_work_is_refused_before_anything_is_paid(tmp_path, settings):
