@@ -25,8 +25,12 @@ import httpx
 
 from doubao_core.errors import ConfigError
 
-KEEP_ALIVE_SECONDS = 60.0
-"""How long an idle connection is kept; httpx's own 5 s would make most agents reconnect."""
+KEEP_ALIVE_SECONDS = 55.0
+"""How long an idle connection is kept; httpx's own 5 s would make most agents reconnect.
+
+Less than the minute after which many load balancers close: who sends at that very moment never
+learns whether the request was taken.
+"""
 MAX_CONNECTIONS = 1000
 """Requests in flight per client and event loop; more wait, without a timeout, for a place."""
 
@@ -56,7 +60,10 @@ def _misconfigured(error: Exception) -> ConfigError:
 def environment_proxy(url: httpx.URL) -> str | None:
     """Find the proxy that the environment asks for; httpx leaves it to custom transports."""
     # No proxy elsewhere could reach a server of this machine, such as the emulator.
-    if url.host in _THIS_MACHINE or urllib.request.proxy_bypass(url.host):
+    if url.host in _THIS_MACHINE:
+        return None
+    # With its port, too, which an exception may name.
+    if any(map(urllib.request.proxy_bypass, (url.host, url.netloc.decode()))):
         return None
     proxies = urllib.request.getproxies()
     proxy = proxies.get(url.scheme) or proxies.get("all")
@@ -285,8 +292,12 @@ class LoopPools(Generic[P]):
         finalize(self, self._lifetimes.clear)
 
     async def current(self) -> P:
-        """Give the running loop's pool."""
-        loop = asyncio.get_running_loop()
+        """Give the running loop's pool.
+
+        Raises:
+            ConfigError: There is none, as under trio.
+        """
+        loop = _running_loop()
         if (known := self._lifetimes.get(loop)) is not None:
             return known[1]
         # A pool refers to its loop, so a closed loop would never leave a weak mapping by itself.
@@ -301,8 +312,20 @@ class LoopPools(Generic[P]):
 
     async def aclose(self) -> None:
         """Close the running loop's pool, if there is one."""
-        if (known := self._lifetimes.pop(asyncio.get_running_loop(), None)) is not None:
+        if not self._lifetimes:
+            return
+        if (known := self._lifetimes.pop(_running_loop(), None)) is not None:
             await known[0].aclose()
+
+
+def _running_loop() -> asyncio.AbstractEventLoop:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError as error:
+        raise ConfigError(
+            "an AsyncClient needs a running event loop of asyncio: under another library, such as "
+            "trio, use Client in a thread"
+        ) from error
 
 
 async def _lifetime(pool: P) -> AsyncGenerator[P]:

@@ -58,8 +58,7 @@ class SyncTransport:
         with self._open(request) as answer:
             body = answer.read(send.max_bytes, send.sift)
         gateway = self._settings.gateway
-        reply = gateway.as_ark(how, _reply(answer, body, request, monotonic() - started, gateway))
-        return self.send(after) if (after := how.after(send, reply)) else reply
+        return gateway.as_ark(how, _reply(answer, body, request, monotonic() - started, gateway))
 
     def stream(self, send: Send) -> Incoming:
         """Send, check the head of the answer, and give it; its blocks come when they come."""
@@ -146,8 +145,7 @@ class AsyncTransport:
         async with await self._open(request) as answer:
             body = await answer.read(send.max_bytes, send.sift)
         gateway = self._settings.gateway
-        reply = gateway.as_ark(how, _reply(answer, body, request, monotonic() - started, gateway))
-        return await self.send(after) if (after := how.after(send, reply)) else reply
+        return gateway.as_ark(how, _reply(answer, body, request, monotonic() - started, gateway))
 
     async def stream(self, send: Send) -> AsyncIncoming:
         """Send, check the head of the answer, and give it; its blocks come when they come."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
@@ -40,7 +41,7 @@ class BlockingConnections:
         try:
             connection.begin(patience.each)
             connection.send(head, request.content or b"")
-            first = b""
+            first = connection.early
             while not connection.reader.status:
                 first = connection.receive()
         except BaseException:
@@ -87,18 +88,23 @@ class _Connection:
         self.origin = to.origin
         self.idle_since = 0.0
         self.reader = AnswerReader()
+        # What came of the answer's body while the request was sent: hardly ever anything.
+        self.early = b""
+        self._seconds = connect_seconds
         self._all_sent = True
         self._socket = _connected(to, connect_seconds)
 
     def is_usable(self) -> bool:
         """Say whether the server still keeps it; whoever speaks unasked does not."""
-        if monotonic() - self.idle_since > KEEP_ALIVE_SECONDS:
+        if monotonic() - self.idle_since > direct.seconds_kept(self.reader.headers):
             return False
         return not direct.is_readable(self._socket.fileno())
 
     def begin(self, seconds: float) -> None:
         """Get ready for a request whose reads and writes may take that long each."""
         self.reader = AnswerReader()
+        self.early = b""
+        self._seconds = seconds
         self._socket.settimeout(seconds)
 
     def wait_at_most(self, seconds: float) -> None:
@@ -112,7 +118,7 @@ class _Connection:
                 self._write(head + content)
             else:
                 self._write(head)
-                self._write(content)
+                self._upload(content)
         except TimeoutError as error:
             raise direct.silent() from error
         except OSError:
@@ -125,18 +131,46 @@ class _Connection:
         while rest:
             rest = rest[self._socket.send(rest) :]
 
+    def _upload(self, content: bytes) -> None:
+        """Send a large body, but not to a service that has refused it: it may not read on."""
+        rest = memoryview(content)
+        descriptor = self._socket.fileno()
+        while rest:
+            is_open = not self.reader.status
+            if direct.wait_for_room(descriptor, self._seconds, or_bytes=is_open):
+                self._glance()
+                if self.reader.status >= direct.REFUSED:
+                    self._all_sent = False
+                    return
+            else:
+                rest = rest[self._socket.send(rest[:_BLOCK]) :]
+
+    def _glance(self) -> None:
+        """Take what is there of an answer; what is readable may be TLS's own."""
+        self._socket.settimeout(0)
+        try:
+            self.early = self._taken(self._socket.recv(_BLOCK))
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return
+        finally:
+            self._socket.settimeout(self._seconds)
+
     def receive(self) -> bytes:
         """Wait for a block; gives what it brings of the body, which may be nothing."""
-        reader = self.reader
         try:
-            block = self._socket.recv(_BLOCK)
-            if block:
-                return reader.feed(block)
-            reader.end()
+            return self._taken(self._socket.recv(_BLOCK))
         except TimeoutError as error:
             raise direct.silent() from error
-        except (OSError, NotHTTPError) as error:
-            raise direct.lost(reader, error) from error
+        except OSError as error:
+            raise direct.lost(self.reader, error) from error
+
+    def _taken(self, block: bytes) -> bytes:
+        try:
+            if block:
+                return self.reader.feed(block)
+            self.reader.end()
+        except NotHTTPError as error:
+            raise direct.lost(self.reader, error) from error
         return b""
 
     @property
@@ -172,32 +206,38 @@ class Answer(incoming.Incoming):
     def __init__(self, connection: _Connection, first: bytes, owner: BlockingConnections) -> None:
         super().__init__(connection.reader.status, connection.reader.headers)
         self._connection = connection
-        self._owner = owner
+        # The connection has another one as soon as it carries another request.
+        self._reader = connection.reader
+        self._owner: BlockingConnections | None = owner
         self.blocks = unpacked(self._received(first), self.headers)
 
     def _received(self, block: bytes) -> Iterator[bytes]:
         connection = self._connection
         if block:
             yield block
-        while not connection.reader.complete:
+        while not self._reader.complete:
             if block := connection.receive():
                 yield block
 
     def pass_over(self) -> None:
         """Read the rest of a stream, so that its connection can be used again, if it comes soon."""
         connection = self._connection
-        if connection.reader.complete:
+        if self._reader.complete:
             return
         connection.wait_at_most(incoming.REST_SECONDS)
         deadline, size = monotonic() + incoming.REST_SECONDS, 0
         with suppress(DoubaoError):
-            while not connection.reader.complete:
+            while not self._reader.complete:
                 size += len(connection.receive())
                 if size > incoming.REST_BYTES or monotonic() > deadline:
                     return
 
     def __exit__(self, _kind: object, error: object, _traceback: object) -> None:
+        # A connection that came back twice would be given to two requests.
+        owner, self._owner = self._owner, None
+        if owner is None:
+            return
         if self._connection.can_go_on:
-            self._owner.give_back(self._connection)
+            owner.give_back(self._connection)
         else:
             self._connection.close()

@@ -7,10 +7,11 @@ plain request to the API needs none of what they can do. Whatever is not plain g
 from __future__ import annotations
 
 import functools
+import os
 import re
 import select
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import FunctionType
 from typing import Any, TypeAlias
@@ -18,18 +19,23 @@ from typing import Any, TypeAlias
 import httpx
 
 from doubao_core.errors import (
+    ConfigError,
     ConnectionFailed,
     ConnectionLost,
     DoubaoError,
     Timeout,
     Truncated,
 )
-from doubao_core.pools import environment_proxy
+from doubao_core.pools import KEEP_ALIVE_SECONDS, environment_proxy
 from doubao_core.request import Request
 from doubao_core.transport.http1 import AnswerReader, request_head
 
 KEPT_IDLE = 100
 """Idle connections that are kept for each origin."""
+REFUSED = 300
+"""The first status with which a service does not want the rest of a request any more."""
+SWITCH = "DOUBAO_TRANSPORT"
+"""The environment variable that, set to ``httpx``, sends all requests through httpx."""
 
 Origin: TypeAlias = tuple[str, str, int]
 """Scheme, host and port."""
@@ -39,6 +45,11 @@ _PLAIN_URL = re.compile(
     r"((?:/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)?(?:\?[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*)?)"
 )
 _PORTS = {"http": 80, "https": 443}
+_KEPT = re.compile(r"(?i)(?:^|[,;\s])timeout\s*=\s*([0-9]{1,9})")
+# A request that leaves just before the server's time is over arrives after it.
+_UNDERWAY_SECONDS = 1.0
+# More milliseconds than these the system does not wait for.
+_LONGEST_POLL = 2**31 - 1
 # With these a request is framed or answered in another way.
 _UNUSUAL = frozenset(
     {
@@ -82,13 +93,20 @@ def target(url: str) -> Target | None:
 
 
 class Plain:
-    """Says which requests may go directly; asks the environment for a proxy once per origin."""
+    """Says which requests may go directly; asks the environment for a proxy once per origin.
+
+    Raises:
+        ConfigError: ``DOUBAO_TRANSPORT`` is neither empty nor ``httpx``.
+    """
 
     def __init__(self) -> None:
         self._proxied: dict[Origin, bool] = {}
+        self._is_off = _all_through_httpx()
 
     def target(self, request: Request) -> Target | None:
         """Give where *request* may go directly, if it may."""
+        if self._is_off:
+            return None
         found = target(request.url)
         if (
             found is None
@@ -104,6 +122,13 @@ class Plain:
         return None if proxied else found
 
 
+def _all_through_httpx() -> bool:
+    switch = os.environ.get(SWITCH, "").strip()
+    if switch not in {"", "httpx"}:
+        raise ConfigError(f"{SWITCH} is {switch[:80]!r}: set it to 'httpx', or do not set it")
+    return bool(switch)
+
+
 def is_watched(transport: Callable[..., object], pool: str) -> bool:
     """Say whether somebody stands in httpx's place: to record, to mock, to trace.
 
@@ -114,10 +139,9 @@ def is_watched(transport: Callable[..., object], pool: str) -> bool:
         transport: The function of httpx that would send a request.
         pool: The name of httpcore's class behind it.
     """
-    httpcore = sys.modules.get("httpcore")
-    return _is_foreign(transport) or (
-        httpcore is not None and _is_foreign(_sends(getattr(httpcore, pool)))
-    )
+    # While another thread imports httpcore, its names are not there yet: nobody replaced them.
+    known = getattr(sys.modules.get("httpcore"), pool, None)
+    return _is_foreign(transport) or (known is not None and _is_foreign(_sends(known)))
 
 
 def _sends(pool: Any) -> object:
@@ -138,6 +162,34 @@ def is_readable(descriptor: int) -> bool:
     watch = select.poll()
     watch.register(descriptor, select.POLLIN)
     return bool(watch.poll(0))
+
+
+def seconds_kept(headers: Mapping[str, str]) -> float:
+    """Say how long an idle connection can be used: as long as we keep it, or the server says."""
+    said = headers.get("keep-alive")
+    found = None if said is None else _KEPT.search(said)
+    if found is None:
+        return KEEP_ALIVE_SECONDS
+    return min(KEEP_ALIVE_SECONDS, int(found[1]) - _UNDERWAY_SECONDS)
+
+
+def wait_for_room(descriptor: int, seconds: float, *, or_bytes: bool) -> bool:
+    """Wait until a socket takes bytes or, with *or_bytes*, has some; gives whether it has.
+
+    Raises:
+        TimeoutError: Neither happened in time.
+    """
+    if hasattr(select, "poll"):
+        watch = select.poll()
+        watch.register(descriptor, select.POLLOUT | (select.POLLIN if or_bytes else 0))
+        happened = watch.poll(min(seconds * 1000, _LONGEST_POLL))
+        is_silent, has_bytes = not happened, any(each & ~select.POLLOUT for _, each in happened)
+    else:
+        has, takes, _ = select.select([descriptor] if or_bytes else [], [descriptor], [], seconds)
+        is_silent, has_bytes = not (has or takes), bool(has)
+    if is_silent:
+        raise TimeoutError
+    return or_bytes and has_bytes
 
 
 def head(request: Request, to: Target) -> bytes:

@@ -28,7 +28,8 @@ _HEAD_END = re.compile(rb"\n\r?\n")
 _TRAILER_END = re.compile(rb"\A\r?\n|\n\r?\n")
 _LINE_END = re.compile(rb"\r?\n")
 _STATUS_LINE = re.compile(rb"HTTP/1\.([0-9]) ([0-9]{3})(?: [^\x00\n\v\f\r]*)?")
-_FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00\n\v\f\r]*?)[ \t]*")
+# The blanks around a value are cut off later: here they would be tried in every combination.
+_FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\x00\n\v\f\r]*)")
 _FOLD = re.compile(rb"\r?\n[ \t]+")
 _LENGTH = re.compile(r"[0-9]{1,20}")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,20})[ \t]*(?:;[^\x00\r\n]*)?\r\n")
@@ -145,6 +146,8 @@ class AnswerReader:
         self.reusable = version != b"0" and "close" not in options
         is_chunked, length = _framing(headers)
         if status in _NO_CONTENT or (length == 0 and not is_chunked):
+            # Who announces a body where none may be might send it, as if it were the next answer.
+            self.reusable = self.reusable and not is_chunked and not length
             self._finish()
         elif is_chunked:
             # Both lengths at once are how answers are smuggled past a server in between.
@@ -255,7 +258,7 @@ def _fields(block: bytes) -> dict[str, str]:
         found = _FIELD.fullmatch(line)
         if found is None:
             raise NotHTTPError("the head of the answer has a line that is no header field")
-        name, value = found[1].decode("ascii").lower(), _text(found[2])
+        name, value = found[1].decode("ascii").lower(), _text(found[2].strip(b" \t"))
         fields[name] = f"{fields[name]}, {value}" if name in fields else value
     return fields
 

@@ -7,11 +7,13 @@ dropped at once, without awaiting anything, so that a task that is cancelled lea
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from ssl import SSLContext
 from time import monotonic
-from typing import Self, cast
+from typing import Any, Self, cast
 
 from doubao_core import pools
 from doubao_core.errors import DoubaoError
@@ -24,8 +26,13 @@ from doubao_core.transport.incoming import Patience
 from doubao_core.transport.through_httpx import aunpacked
 
 _MOST_UNREAD = 256 * 1024
+# A body goes out in pieces of this size: TLS would encrypt, and hold, all of a larger one at once,
+# and nobody would see whether the server takes any of it.
+_PIECE = 256 * 1024
 # As much later the second address of a host is tried, too (RFC 8305).
 _NEXT_ADDRESS_SECONDS = 0.25
+# What an address gets that is not the last, on event loops that cannot try two at once.
+_ONE_ADDRESS_SECONDS = 3.0
 
 
 class LoopConnections:
@@ -40,13 +47,12 @@ class LoopConnections:
         """Send *request*; see :meth:`BlockingConnections.send`."""
         head = direct.head(request, to)
         await self._places.acquire()
-        connection = self._free(to.origin)
+        connection = None
         try:
-            if connection is None:
-                connection = await _connected(to, patience.connect)
+            connection = self._free(to.origin) or await _connected(to, patience.connect)
             connection.begin(patience.each)
             await connection.send(head, request.content or b"")
-            first = b""
+            first = connection.early
             while not connection.reader.status:
                 first = await connection.receive()
         except BaseException:
@@ -94,6 +100,9 @@ class _Connection(asyncio.Protocol):
         self.origin = origin
         self.idle_since = 0.0
         self.reader = AnswerReader()
+        # What came of the answer's body while the request was sent: hardly ever anything.
+        self.early = b""
+        self._all_sent = True
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport
         self._received: list[bytes] = []
@@ -172,28 +181,64 @@ class _Connection(asyncio.Protocol):
 
     # What the answers call.
 
+    @property
+    def _descriptor(self) -> int:
+        descriptor: int = self._transport.get_extra_info("socket").fileno()
+        return descriptor
+
     def is_usable(self) -> bool:
         """Say whether the server still keeps it; whoever speaks unasked does not."""
-        old = monotonic() - self.idle_since > KEEP_ALIVE_SECONDS
+        old = monotonic() - self.idle_since > direct.seconds_kept(self.reader.headers)
         if old or self._has_ended or self._received or self._transport.is_closing():
             return False
         # The loop may have been too busy to see the end that the server made.
-        return not direct.is_readable(self._transport.get_extra_info("socket").fileno())
+        return not direct.is_readable(self._descriptor)
 
     def begin(self, seconds: float) -> None:
         """Get ready for a request whose reads and writes may take that long each."""
         self.reader = AnswerReader()
+        self.early = b""
+        if seconds < self._seconds and self._timer is not None:
+            # That of the request before would go off too late.
+            self._timer.cancel()
+            self._timer = None
         self._seconds = seconds
 
     async def send(self, head: bytes, content: bytes) -> None:
-        """Send a request; a server may answer before it has read all of it."""
-        if len(content) <= _MOST_UNREAD:
-            self._transport.write(head + content)
-        else:
-            self._transport.write(head)
-            self._transport.write(content)
-        while self._is_writing_paused and not self._received and not self._has_ended:
-            await self._wait()
+        """Send a request, but not on to a service that has refused it: it may not read on."""
+        if len(content) <= _PIECE:
+            head, content = head + content, b""
+        self._transport.write(head)
+        rest = memoryview(content)
+        if self._is_writing_paused or rest:
+            await self._drain()
+        while rest:
+            if self._is_lost or self.reader.status >= direct.REFUSED:
+                self._all_sent = False
+                return
+            self._transport.write(rest[:_PIECE])
+            rest = rest[_PIECE:]
+            await self._drain()
+
+    @property
+    def _is_lost(self) -> bool:
+        # asyncio says the first at once, and the second in its next turn.
+        return self._transport.is_closing() or self._has_ended
+
+    async def _drain(self) -> None:
+        """Wait until there is room for more, or an answer that no more is wanted."""
+        if not self._received and direct.is_readable(self._descriptor):
+            # To write to a server that has answered and gone would lose its answer: in the first
+            # turn of the loop it sees what is there, in the second it reads it.
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        while not self._is_lost:
+            if self._received and not self.reader.status:
+                self.early = self._taken()
+            elif self._is_writing_paused and self.reader.status < direct.REFUSED:
+                await self._wait()
+            else:
+                return
 
     async def receive(self) -> bytes:
         """Wait for a block; gives what it brings of the body, which may be nothing."""
@@ -201,12 +246,17 @@ class _Connection(asyncio.Protocol):
             if self._has_ended:
                 return self._end()
             await self._wait()
+        return self._taken()
+
+    def _taken(self) -> bytes:
         block = self._received[0] if len(self._received) == 1 else b"".join(self._received)
         self._received.clear()
         self._unread = 0
         if self._is_reading_paused:
             self._is_reading_paused = False
-            self._transport.resume_reading()
+            # Some event loops take it amiss of a connection that is lost.
+            if not self._transport.is_closing():
+                self._transport.resume_reading()
         try:
             return self.reader.feed(block)
         except NotHTTPError as error:
@@ -225,7 +275,7 @@ class _Connection(asyncio.Protocol):
     def can_go_on(self) -> bool:
         """Whether another request can follow the one that was answered."""
         answered = self.reader.complete and self.reader.reusable and not self._has_ended
-        return answered and not self._transport.get_write_buffer_size()
+        return answered and self._all_sent and not self._transport.get_write_buffer_size()
 
     def abort(self) -> None:
         """Drop the connection at once."""
@@ -234,21 +284,42 @@ class _Connection(asyncio.Protocol):
 
 
 async def _connected(to: Target, seconds: float) -> _Connection:
-    scheme, host, port = to.origin
-    context = tls_context() if scheme == "https" else None
-    is_address = ":" in host or host.rpartition(".")[2].isdigit()
+    context = tls_context() if to.origin[0] == "https" else None
     try:
         async with asyncio.timeout(seconds):
-            _, connection = await asyncio.get_running_loop().create_connection(
-                lambda: _Connection(to.origin),
-                host,
-                port,
-                ssl=context,
-                happy_eyeballs_delay=None if is_address else _NEXT_ADDRESS_SECONDS,
-            )
+            return await _opened(to.origin, context)
     except (OSError, UnicodeError) as error:
         raise direct.unreachable(to, error) from error
-    return connection
+
+
+async def _opened(origin: Origin, context: SSLContext | None) -> _Connection:
+    """Connect to the first address of a host that answers."""
+    _, host, port = origin
+    loop = asyncio.get_running_loop()
+
+    name = host if context else None
+
+    async def connection(place: str, **options: Any) -> _Connection:
+        options |= {"ssl": context, "server_hostname": name}
+        _, made = await loop.create_connection(lambda: _Connection(origin), place, port, **options)
+        return made
+
+    if ":" in host or host.rpartition(".")[2].isdigit():
+        return await connection(host)
+    if _tries_two_at_once(loop):
+        return await connection(host, happy_eyeballs_delay=_NEXT_ADDRESS_SECONDS)
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    *first, last = dict.fromkeys(str(each[4][0]) for each in found)
+    for address in first:
+        with suppress(OSError):
+            async with asyncio.timeout(_ONE_ADDRESS_SECONDS):
+                return await connection(address)
+    return await connection(last)
+
+
+def _tries_two_at_once(loop: asyncio.AbstractEventLoop) -> bool:
+    """Say whether *loop* races the addresses of a host; uvloop's does not know how."""
+    return isinstance(loop, asyncio.BaseEventLoop)
 
 
 class Answer(incoming.AsyncIncoming):
@@ -260,8 +331,10 @@ class Answer(incoming.AsyncIncoming):
     def __init__(self, connection: _Connection, first: bytes, owner: LoopConnections) -> None:
         super().__init__(connection.reader.status, connection.reader.headers)
         self._connection = connection
+        # The connection has another one as soon as it carries another request.
+        self._reader = connection.reader
         self._first = first
-        self._owner = owner
+        self._owner: LoopConnections | None = owner
         self.blocks: AsyncIterator[bytes] = aunpacked(self, self.headers)
 
     def __aiter__(self) -> Self:
@@ -271,24 +344,25 @@ class Answer(incoming.AsyncIncoming):
         if block := self._first:
             self._first = b""
             return block
-        connection = self._connection
-        while not connection.reader.complete:
-            if block := await connection.receive():
+        while not self._reader.complete:
+            if block := await self._connection.receive():
                 return block
         raise StopAsyncIteration
 
     async def pass_over(self) -> None:
         """Read the rest of a stream; see :meth:`Incoming.pass_over`."""
-        connection = self._connection
-        if connection.reader.complete:
+        if self._reader.complete:
             return
         size = 0
         with suppress(DoubaoError, TimeoutError):
             async with asyncio.timeout(incoming.REST_SECONDS):
-                while not connection.reader.complete:
-                    size += len(await connection.receive())
+                while not self._reader.complete:
+                    size += len(await self._connection.receive())
                     if size > incoming.REST_BYTES:
                         return
 
     async def __aexit__(self, _kind: object, error: object, _traceback: object) -> None:
-        self._owner.give_back(self._connection)
+        # A connection that came back twice would be given to two requests.
+        owner, self._owner = self._owner, None
+        if owner is not None:
+            owner.give_back(self._connection)

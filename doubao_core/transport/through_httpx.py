@@ -40,6 +40,8 @@ _NEVER_SENT = (
     httpx.ProxyError,
     httpx.UnsupportedProtocol,
 )
+# What is unpacked at once: a thousand times as much may come out.
+_SLICE = 8 * 1024
 _WRONG = (httpx.HTTPError, httpx.InvalidURL, ImportError)
 
 
@@ -236,15 +238,22 @@ class _Packed(httpx.SyncByteStream):
         self._blocks = blocks
 
     def __iter__(self) -> Iterator[bytes]:
-        return self._blocks
+        for block in self._blocks:
+            yield from _slices(block)
 
 
 class _AsyncPacked(httpx.AsyncByteStream):
     def __init__(self, blocks: AsyncIterator[bytes]) -> None:
         self._blocks = blocks
 
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self._blocks
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for block in self._blocks:
+            for part in _slices(block):
+                yield part
+
+
+def _slices(block: bytes) -> Iterator[bytes]:
+    return (block[at : at + _SLICE] for at in range(0, len(block), _SLICE))
 
 
 def unpacked(blocks: Iterator[bytes], headers: Mapping[str, str]) -> Iterator[bytes]:

@@ -13,12 +13,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, suppress
 
-import httpx
 import pytest
 from httpcore._async.connection_pool import PoolByteStream
 
 from doubao_core import AsyncClient, Client, ConfigError
-from doubao_core.pools import KEEP_ALIVE_SECONDS, FreeListPool, environment_proxy, tls_context
+from doubao_core.pools import KEEP_ALIVE_SECONDS, FreeListPool, tls_context
 from doubao_emulator import Emulator, Immediate
 
 CHAT = {
@@ -375,23 +374,6 @@ def test_no_proxy_stands_before_a_server_of_this_machine(client, relay, monkeypa
     monkeypatch.setenv("HTTP_PROXY", relay.url)
     client.chat(**CHAT)
     assert relay.accepted == 0
-
-
-@pytest.mark.parametrize(
-    ("url", "proxy"),
-    [
-        ("http://ark.example/x", "http://proxy.example:1"),
-        ("https://ark.example/x", "http://secure.example:2"),
-        ("http://inner.example/x", None),
-        ("http://deep.inner.example/x", None),
-        ("http://127.0.0.1:80/x", None),
-    ],
-)
-def test_the_environment_says_which_host_has_which_proxy(monkeypatch, url, proxy):
-    monkeypatch.setenv("HTTP_PROXY", "http://proxy.example:1")
-    monkeypatch.setenv("HTTPS_PROXY", "secure.example:2")
-    monkeypatch.setenv("NO_PROXY", "inner.example")
-    assert environment_proxy(httpx.URL(url)) == proxy
 
 
 def test_a_proxy_of_a_kind_that_cannot_be_used_says_so(make_client, monkeypatch):

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import functools
 import json
+import sys
+from types import ModuleType
 
 import httpcore
 import httpx
 import pytest
 
+from doubao_core import ConfigError
+from doubao_core.pools import KEEP_ALIVE_SECONDS, environment_proxy
 from doubao_core.request import Request
 from doubao_core.transport import direct
 
@@ -42,6 +46,20 @@ def seen_by_httpx(monkeypatch, serve, make_client, **options):
 
 def test_a_plain_request_does_without_httpx(monkeypatch, serve, make_client):
     assert not seen_by_httpx(monkeypatch, serve, make_client)
+
+
+def test_one_variable_of_the_environment_sends_everything_through_httpx(
+    monkeypatch, serve, make_client
+):
+    """For who cannot get at the client, and needs httpx below it for whatever reason."""
+    monkeypatch.setenv("DOUBAO_TRANSPORT", "httpx")
+    assert seen_by_httpx(monkeypatch, serve, make_client)
+
+
+def test_another_value_of_that_variable_is_a_mistake_that_is_told(monkeypatch, make_client):
+    monkeypatch.setenv("DOUBAO_TRANSPORT", "htpx")
+    with pytest.raises(ConfigError, match="DOUBAO_TRANSPORT is 'htpx'"):
+        make_client(base_url="http://127.0.0.1:9/api/v3").chat(**CHAT)
 
 
 @pytest.mark.parametrize(
@@ -111,6 +129,22 @@ def test_only_a_url_that_cannot_be_misread_is_plain(url, expected):
         assert parsed.netloc.decode() == found.authority
 
 
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        (None, KEEP_ALIVE_SECONDS),
+        ("timeout=5", 4.0),
+        ("max=100, Timeout = 5", 4.0),
+        ("timeout=0", -1.0),
+        ("timeout=3600", KEEP_ALIVE_SECONDS),
+        ("max=100", KEEP_ALIVE_SECONDS),
+        ("timeout=soon", KEEP_ALIVE_SECONDS),
+    ],
+)
+def test_an_idle_connection_is_used_no_longer_than_the_server_says(said, seconds):
+    assert direct.seconds_kept({} if said is None else {"keep-alive": said}) == seconds
+
+
 def test_the_environment_is_asked_for_a_proxy_once(monkeypatch):
     asked = []
     monkeypatch.setattr(direct, "environment_proxy", lambda url: asked.append(url.host))
@@ -118,3 +152,30 @@ def test_the_environment_is_asked_for_a_proxy_once(monkeypatch):
     request = Request(method="GET", url="http://h/a", headers={})
     assert plain.target(request) is plain.target(request)
     assert asked == ["h"]
+
+
+def test_half_an_imported_httpcore_is_not_taken_for_a_watcher(monkeypatch):
+    """As another thread sees it while the first one imports it."""
+    monkeypatch.setitem(sys.modules, "httpcore", ModuleType("httpcore"))
+    assert not direct.is_watched(httpx.HTTPTransport.handle_request, "ConnectionPool")
+
+
+@pytest.mark.parametrize(
+    ("url", "proxy"),
+    [
+        ("http://ark.example/x", "http://proxy.example:1"),
+        ("https://ark.example/x", "http://secure.example:2"),
+        ("http://inner.example/x", None),
+        ("http://deep.inner.example/x", None),
+        ("http://port.example:8080/x", None),
+        ("http://port.example:8081/x", "http://proxy.example:1"),
+        ("http://[fd00::1]/x", None),
+        ("http://[fd00::2]:8080/x", "http://proxy.example:1"),
+        ("http://127.0.0.1:80/x", None),
+    ],
+)
+def test_the_environment_says_which_host_has_which_proxy(monkeypatch, url, proxy):
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy.example:1")
+    monkeypatch.setenv("HTTPS_PROXY", "secure.example:2")
+    monkeypatch.setenv("NO_PROXY", "inner.example, port.example:8080, fd00::1")
+    assert environment_proxy(httpx.URL(url)) == proxy

@@ -21,6 +21,11 @@ from doubao_core import (
     ConnectionFailed,
 )
 from doubao_core.pools import tls_context
+from doubao_core.request import Request
+from doubao_core.transport import direct
+from doubao_core.transport.blocking import BlockingConnections
+from doubao_core.transport.incoming import Patience
+from doubao_core.transport.looped import LoopConnections
 
 CHAT = {"model": "doubao-seed-2-1-pro-260915", "messages": [{"role": "user", "content": "Hello"}]}
 BODY = json.dumps(
@@ -124,6 +129,40 @@ async def test_no_task_gets_the_answer_of_another_though_many_are_cancelled(serv
                 isinstance(answer, asyncio.CancelledError) or int(answer.content) == number
                 for number, answer in enumerate(answers)
             )
+
+
+PLAIN = Request(method="GET", url="http://h/x", headers={})
+
+
+def test_an_answer_that_is_over_takes_nothing_from_the_next_one(serve):
+    """Its connection carries another request then, and comes back once."""
+    server = serve(COUNTED)
+    to = direct.target(server.base_url)
+    connections = BlockingConnections()
+    with connections.send(PLAIN, to, Patience(5.0, 5.0)) as first:
+        assert first.read(1000) == BODY
+    first.__exit__(None, None, None)
+    with connections.send(PLAIN, to, Patience(5.0, 5.0)) as second:
+        assert list(first.blocks) == []
+        with connections.send(PLAIN, to, Patience(5.0, 5.0)) as third:
+            assert (second.read(1000), third.read(1000)) == (BODY, BODY)
+    assert len(server.accepted) == 2
+    connections.close()
+
+
+async def test_an_answer_of_a_task_that_is_over_takes_nothing_from_the_next_one(serve):
+    server = serve(COUNTED)
+    to = direct.target(server.base_url)
+    connections = LoopConnections()
+    async with await connections.send(PLAIN, to, Patience(5.0, 5.0)) as first:
+        assert await first.read(1000) == BODY
+    await first.__aexit__(None, None, None)
+    async with await connections.send(PLAIN, to, Patience(5.0, 5.0)) as second:
+        assert [block async for block in first.blocks] == []
+        async with await connections.send(PLAIN, to, Patience(5.0, 5.0)) as third:
+            assert (await second.read(1000), await third.read(1000)) == (BODY, BODY)
+    assert len(server.accepted) == 2
+    await connections.aclose()
 
 
 def test_no_thread_gets_the_answer_of_another(serve, key):
