@@ -169,7 +169,7 @@ class Pacer:
         most = self._limit.tokens_per_minute
         if most is not None and tokens > most:
             raise ConfigError(
-                f"this request has about {tokens} tokens, more than tokens_per_minute={most} "
+                f"this request has about {tokens} tokens, more than tokens_per_minute={most:g} "
                 "allows in any minute: raise the limit or split it"
             )
 
