@@ -127,7 +127,8 @@ class Client(Configured[BlockingHttp], Operations, Saving):
         except DoubaoError as error:
             error.elapsed = monotonic() - started
             return error
-        return reply
+        after = self._after(send, reply)
+        return reply if after is None else self._outcome(after)
 
     def _stream(self, opening: Opening[T]) -> Generator[T]:
         toll = self._toll(opening.send)
@@ -239,7 +240,8 @@ class AsyncClient(Configured[AsyncHttp], Operations, AsyncSaving):
         except DoubaoError as error:
             error.elapsed = monotonic() - started
             return error
-        return reply
+        after = self._after(send, reply)
+        return reply if after is None else await self._outcome(after)
 
     async def _stream(self, opening: Opening[T]) -> AsyncGenerator[T]:
         import asyncio

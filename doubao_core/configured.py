@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any, Generic, Self, TypeVar
 
@@ -9,9 +10,10 @@ from doubao_core import retry
 from doubao_core.api.reader import RetoldReader
 from doubao_core.config import KeySource, Settings, resolve
 from doubao_core.errors import DoubaoError
-from doubao_core.operation import Opening, Reader, Send
-from doubao_core.pacing import FREE, Plan, RateLimit, Toll, gate, pacer
+from doubao_core.operation import Opening, Reader, Repeat, Reply, Send
+from doubao_core.pacing import ANNOUNCED, FREE, Plan, RateLimit, Toll, gate, pacer
 
+_LOG = logging.getLogger("doubao_core")
 H = TypeVar("H")
 T = TypeVar("T")
 
@@ -83,7 +85,9 @@ class Configured(Generic[H]):
         return copy
 
     def _signed(self, error: DoubaoError) -> DoubaoError:
+        """Say which provider an error is of, and log it, without what is secret."""
         error.gateway = error.gateway or self.provider
+        _LOG.info("%s failed: %s", error.operation or "a request", error)
         return error
 
     def _reader(self, opening: Opening[T]) -> Reader[T]:
@@ -92,7 +96,18 @@ class Configured(Generic[H]):
         reader = opening.reader()
         return reader if how is None or how.event is None else RetoldReader(reader, how.event)
 
+    def _after(self, send: Send, reply: Reply) -> Send | None:
+        """Give the request that the provider has for what *reply* does not say."""
+        return self._settings.gateway.routes[send.operation].after(send, reply)
+
     def _toll(self, send: Send) -> Toll:
+        """What *send* must wait for; a paid request also says when it has."""
+        toll, announced = self._limits(send), ANNOUNCED.get()
+        if announced is None or send.repeat is not Repeat.REFUSED_ONLY:
+            return toll
+        return announced(toll)
+
+    def _limits(self, send: Send) -> Toll:
         """What *send* must wait for, if a limit is to be kept; look-ups hardly ever count."""
         limit, plan = self._settings.rate_limit, self._settings.plan
         if limit is None and plan is None:
@@ -107,7 +122,9 @@ class Configured(Generic[H]):
         self, send: Send, attempt: int, error: DoubaoError, *, begun: bool, partial: str
     ) -> float:
         """Seconds before a stream is opened again; raises once its first event was given out."""
-        self._signed(error).operation = send.operation
+        error = self._settings.gateway.reworded(error)
+        error.operation = send.operation
+        self._signed(error)
         # What has come was paid for: no failure of a stream loses it.
         error.partial = partial
         pause = None if begun else retry.decide(send, attempt, error, self._policy)

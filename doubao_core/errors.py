@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from doubao_core.media import Saved
     from doubao_core.operation import Reply
 
+_WORD = re.compile(r"[\w.:@-]{1,128}")
+
 
 class DoubaoError(Exception):
     """Anything this library raises on purpose; catching it is always enough.
@@ -98,7 +100,12 @@ class DoubaoError(Exception):
         # A single input is the only one that can be meant.
         if self.progress is not None and self.progress.count > 1:
             text = f"{text} ({self.progress})"
-        facts = [f"{name} {value}" for name, value in self._facts() if value]
+        # A service's code that is no word could be read as words of ours, in a log or by a model.
+        facts = [
+            f"{name} {value if _WORD.fullmatch(str(value)) else '?'}"
+            for name, value in self._facts()
+            if value
+        ]
         return f"{text} [{', '.join(facts)}]" if facts else text
 
     def _facts(self) -> list[tuple[str, Any]]:

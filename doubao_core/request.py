@@ -17,7 +17,7 @@ import orjson
 from pydantic_core import from_json, to_json
 
 from doubao_core.config import Settings
-from doubao_core.errors import ConfigError, ProfileWarning
+from doubao_core.errors import UNREADABLE, ConfigError, ProfileWarning
 from doubao_core.gateways import Gateway, Route, check, route
 from doubao_core.gateways.limits import broken
 from doubao_core.operation import JSON, MAX_JSON_BYTES, Send, Upload, expand
@@ -89,7 +89,15 @@ def _said(send: Send, how: Route, gateway: Gateway) -> JSON:
     asked = send.body or {}
     if how.lacks:
         check(gateway, send.operation, asked)
-    said = how.encode(asked)
+    try:
+        said = how.encode(asked)
+    except ConfigError:
+        raise
+    except UNREADABLE as error:
+        raise ConfigError(
+            f"the body of {send.operation} has another shape than Ark's, and cannot be put into "
+            f"the words of provider {gateway.name!r} ({type(error).__name__}: {error})"
+        ) from error
     if how.limits:
         for complaint in broken(how.limits, said):
             text = f"provider {gateway.name!r} prints another limit: {complaint}"

@@ -11,6 +11,7 @@ A request is repeated when repeating it can help and cannot cost a second time:
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
@@ -42,7 +43,9 @@ Y = TypeVar("Y")
 LONGEST_RETRY_AFTER = 120.0
 """A longer ``Retry-After``, in seconds, is not waited for: the error is raised at once."""
 
+_LOG = logging.getLogger("doubao_core")
 _SAFE_STATUSES = frozenset({408, 409})
+_BETWEEN = frozenset({502, 504})
 # The vendor says not to repeat these at once; only the server's own Retry-After is a better guess.
 _LATER_CODES = frozenset(
     {
@@ -99,8 +102,9 @@ def _may_repeat(repeat: Repeat, error: DoubaoError) -> bool:
 def settled(send: Send, error: DoubaoError) -> DoubaoError:
     """What to raise for *error*: a paid request whose answer was lost is ambiguous, not failed.
 
-    A 5xx with an error object of the service is its answer; without one it comes from a gateway
-    in between, and the service may have accepted the request. A model that does not exist gets the
+    A 5xx with an error object of the service is its answer; without one, and with 502 and 504
+    (gateways.md 2.2), it comes from a gateway in between, and the service may have accepted the
+    request. A model that does not exist gets the
     name of the one that was perhaps meant.
     """
     if isinstance(error, NotFound):
@@ -108,7 +112,8 @@ def settled(send: Send, error: DoubaoError) -> DoubaoError:
     if send.repeat is not Repeat.REFUSED_ONLY or isinstance(error, AmbiguousSubmit):
         return error
     lost = isinstance(error, (ResponseError, Timeout))
-    if not lost and not (isinstance(error, ServerError) and error.code is None):
+    between = error.code is None or error.status in _BETWEEN
+    if not lost and not (isinstance(error, ServerError) and between):
         return error
     ambiguous = AmbiguousSubmit(
         f"{send.operation} was sent, but its answer was lost ({error.message}): it may have been "
@@ -151,6 +156,9 @@ def attempts(send: Send, policy: Policy) -> Flow[Reply]:
                     raise
                 raise failure from error
             spent = error.elapsed + pause
+            _LOG.info(
+                "%s goes again in %.1f s, because it failed: %s", send.operation, pause, error
+            )
         else:
             return replace(reply, elapsed=reply.elapsed + spent) if spent else reply
         yield Wait(seconds=pause)

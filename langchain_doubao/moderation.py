@@ -56,14 +56,12 @@ class DoubaoModeration(Connection, RunnableSerializable[Any, Any]):
             ContentRejected: The service flagged it; ``body`` has the categories and scores.
             UnsupportedOperation: The provider has no moderation; nothing was sent.
         """
-        passed: T = self._call_with_config(self._passed, input, config, run_type="moderation")
+        passed: T = self._call_with_config(self._passed, input, config)
         return passed
 
     async def ainvoke(self, input: T, config: RunnableConfig | None = None, **_: Any) -> T:  # noqa: A002 - LangChain's name
         """Give *input* back as it is; see :meth:`invoke`."""
-        passed: T = await self._acall_with_config(
-            self._apassed, input, config, run_type="moderation"
-        )
+        passed: T = await self._acall_with_config(self._apassed, input, config)
         return passed
 
     def _passed(self, given: T) -> T:

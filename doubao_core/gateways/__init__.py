@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import logging
 import pkgutil
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,9 @@ from doubao_core.gateways.gateway import Gateway, Route, Webhook, bearer, key_he
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from importlib.metadata import EntryPoints
+    from importlib.metadata import EntryPoint, EntryPoints
 
+_LOG = logging.getLogger(__name__)
 __all__ = [
     "Gateway",
     "Route",
@@ -42,10 +44,38 @@ def _modules() -> dict[str, Gateway]:
 @functools.cache
 def known() -> dict[str, Gateway]:
     """Every provider by name: this package's modules, then other packages' entry points."""
-    plugins: dict[str, Gateway] = {
-        plugin.name: plugin for plugin in (entry.load() for entry in _plugins())
-    }
+    plugins: dict[str, Gateway] = {}
+    for entry in _plugins():
+        try:
+            plugin = _loaded(entry)
+        except ConfigError as error:
+            # Who asks for another provider has nothing to do with it.
+            _LOG.warning("%s", error.message)
+        else:
+            plugins[plugin.name] = plugin
     return {**plugins, **_OWN}
+
+
+def _loaded(entry: EntryPoint) -> Gateway:
+    """Load another package's provider.
+
+    Raises:
+        ConfigError: It cannot be, for whatever reason.
+    """
+    try:
+        plugin = entry.load()
+    # An import runs anything, and so may fail with anything.
+    except Exception as error:
+        raise ConfigError(
+            f"provider {entry.name!r} of another package cannot be loaded "
+            f"({type(error).__name__}: {error}): repair or remove that package"
+        ) from error
+    if not isinstance(plugin, Gateway):
+        raise ConfigError(
+            f"provider {entry.name!r} of another package is a {type(plugin).__name__}: its entry "
+            "point must name a Gateway"
+        )
+    return plugin
 
 
 def _plugins() -> EntryPoints:
@@ -59,6 +89,9 @@ def gateway(name: str) -> Gateway:
     # Reading every package's entry points takes milliseconds, so only an unusual name does it.
     found = _OWN.get(name) or known().get(name)
     if found is None:
+        for entry in _plugins():
+            if entry.name == name:
+                return _loaded(entry)
         names = ", ".join(repr(each) for each in sorted(known()))
         raise ConfigError(f"unknown provider {name!r}; known are {names}")
     return found

@@ -12,6 +12,7 @@ from doubao_core.errors import (
     DoubaoError,
     InsufficientCredits,
     NotFound,
+    RateLimited,
     UnsupportedOperation,
     from_payload,
 )
@@ -27,32 +28,37 @@ _OFFERED = ("images.create", "videos.create", "videos.get", "videos.list", "vide
 
 
 def _failure(reply: Reply) -> DoubaoError | None:
-    """Read the proxy's own ``{"statusCode", "message"}``; errors of Ark are Ark's."""
+    """Read the proxy's own ``{"statusCode", "message"}``; errors of Ark are Ark's.
+
+    Of a 429 the text has to be read, whatever it stands in: the status alone would have a request
+    without money repeated, which no waiting helps.
+    """
     if reply.status == _NO_METHOD:
         return UnsupportedOperation(
             "the proxy does not pass this operation on", status=reply.status
         )
     body = reply.json()
-    if "statusCode" not in body:
+    is_own = "statusCode" in body
+    if not is_own and reply.status != _TOO_MANY:
         return None
-    message = str(body.get("message"))
-    kind: type[DoubaoError] | None = None
-    if _NO_PATH.match(message):
+    told = body if is_own else body.get("error") or body
+    usual = from_payload(told, status=reply.status, headers=reply.headers)
+    message = usual.message
+    kind = type(usual)
+    if is_own and _NO_PATH.match(message):
         kind = UnsupportedOperation
-    elif message.lower() == _BAD_KEY:
+    elif is_own and message.lower() == _BAD_KEY:
         kind, message = NotFound, f"{message}: the API key is not one of Agentsflare's"
-    elif reply.status == _TOO_MANY and _NO_MONEY.search(message):
-        # The status alone would have it repeated, which no waiting helps.
+    elif kind is RateLimited and _NO_MONEY.search(message):
         kind = InsufficientCredits
-    usual = from_payload({**body, "message": message}, status=reply.status, headers=reply.headers)
-    if kind is None:
-        return usual
     return kind(
         message,
         status=reply.status,
+        code=usual.code,
+        param=usual.param,
         request_id=usual.request_id,
         retry_after=usual.retry_after,
-        body=body,
+        body=usual.body,
     )
 
 

@@ -13,6 +13,7 @@ from doubao_core.errors import DoubaoError, Malformed, from_payload
 from doubao_core.gateways import normalise
 from doubao_core.gateways.gateway import Gateway, Route
 from doubao_core.gateways.limits import Limit
+from doubao_core.gateways.openai_compatible import KINDS
 from doubao_core.operation import JSON, Reply
 
 _FILMS = "/v1/video/generations"
@@ -37,7 +38,7 @@ def _failure(reply: Reply) -> DoubaoError | None:
     """Read an error object, or a look-up whose envelope says that it failed."""
     body = reply.json()
     if error := body.get("error"):
-        return from_payload(error, status=reply.status, headers=reply.headers)
+        return from_payload(error, status=reply.status, headers=reply.headers, kinds=KINDS)
     code = body.get("code")
     if not isinstance(code, str) or (code == "success" and reply.status < _REFUSED):
         return None

@@ -138,9 +138,10 @@ def _failure(reply: Reply) -> DoubaoError | None:
         return None
     first: JSON = errors[0] if isinstance(errors[0], dict) else {"message": str(errors[0])}
     extensions = first.get("extensions") or {}
-    kinds = dict(_KINDS)
-    if reply.status == _TOO_MANY and _DAILY.search(str(first.get("message"))):
-        kinds[str(extensions.get("code") or "")] = QuotaExceeded
+    kinds, code = dict(_KINDS), str(extensions.get("code") or "")
+    is_for_the_rate = reply.status == _TOO_MANY or kinds.get(code) is RateLimited
+    if is_for_the_rate and _DAILY.search(str(first.get("message"))):
+        kinds[code] = QuotaExceeded
     failure = from_payload(
         {**first, "code": extensions.get("code")},
         status=reply.status,

@@ -7,10 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+import orjson
+
 from doubao_core.errors import UNREADABLE, DoubaoError, Malformed, misshapen
 from doubao_core.gateways.limits import Limit
 from doubao_core.operation import JSON, Reply, Send
 
+_OK = 200
 _REFUSED = 400
 
 
@@ -143,6 +146,17 @@ class Gateway:
             return how.decode(reply)
         except UNREADABLE as error:
             raise misshapen(error) from error
+
+    def reworded(self, error: DoubaoError) -> DoubaoError:
+        """Class an error object inside a stream, which has no status, by the provider's codes."""
+        if error.status is not None or not isinstance(error.body, dict):
+            return error
+        event = Reply(status=_OK, headers={}, body=orjson.dumps({"error": error.body}))
+        told = self._failed(event)
+        if told is None:
+            return error
+        told.status, told.request_id = None, error.request_id
+        return told
 
     def _failed(self, reply: Reply) -> DoubaoError | None:
         if self.failure is None:

@@ -23,7 +23,7 @@ from doubao_core.gateways.limits import Limit
 from doubao_core.operation import JSON, Reply
 
 # OpenAI's own codes, which services that imitate it send, too.
-_KINDS: Mapping[str, type[DoubaoError]] = {
+KINDS: Mapping[str, type[DoubaoError]] = {
     "content_filter": ContentRejected,
     "content_policy_violation": ContentRejected,
     "context_length_exceeded": ContextOverflow,
@@ -36,13 +36,14 @@ _REFUSED = 400
 
 
 def failure(reply: Reply) -> DoubaoError | None:
-    """Read ``{"error": {"code", "message"}}``, with OpenAI's codes."""
-    if reply.status < _REFUSED:
+    """Read ``{"error": {"code", "message"}}``, with OpenAI's codes, whatever the status."""
+    # Long answers, such as those with vectors, are not parsed once more for nothing.
+    if reply.status < _REFUSED and b'"error"' not in reply.body:
         return None
     error = reply.json().get("error")
     if not error:
         return None
-    return from_payload(error, status=reply.status, headers=reply.headers, kinds=_KINDS)
+    return from_payload(error, status=reply.status, headers=reply.headers, kinds=KINDS)
 
 
 def _plain_vectors(body: JSON) -> JSON:

@@ -105,11 +105,28 @@ def _film(body: JSON) -> JSON:
         )
     texts, pictures = _parts(body["content"])
     said["prompt"] = "\n".join(texts)
+    if not said["prompt"].strip():
+        raise ConfigError(
+            f"provider {_NAME!r} needs a prompt beside a picture: give content a text",
+            param="content",
+        )
     if pictures:
-        said["image_input"] = pictures[0]
+        said["image_input"] = _fetchable(pictures[0])
     if body.get("callback_url"):
         said.setdefault("webhook_url", body["callback_url"])
     return said
+
+
+def _fetchable(url: str) -> str:
+    if url.startswith(("http://", "https://")):
+        return url
+    raise UnsupportedOperation(
+        f"provider {_NAME!r} takes a picture by its URL only, and fetches it: put the picture "
+        "where that can be done; ark and byteplus take the picture itself, too",
+        gateway=_NAME,
+        operation="videos.create",
+        param="content",
+    )
 
 
 def _parts(content: Iterable[Mapping[str, Any]]) -> tuple[list[str], list[str]]:

@@ -12,6 +12,6 @@ from doubao_core.pacing.gate import Gate, gate
 from doubao_core.pacing.limit import RateLimit
 from doubao_core.pacing.pacer import Pacer, pacer
 from doubao_core.pacing.plan import Plan
-from doubao_core.pacing.toll import FREE, Toll
+from doubao_core.pacing.toll import ANNOUNCED, FREE, Toll
 
-__all__ = ["FREE", "Gate", "Pacer", "Plan", "RateLimit", "Toll", "gate", "pacer"]
+__all__ = ["ANNOUNCED", "FREE", "Gate", "Pacer", "Plan", "RateLimit", "Toll", "gate", "pacer"]

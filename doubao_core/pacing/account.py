@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 LEASE = 900.0
 """Seconds after which a place is free again whose request was never heard of."""
+CLOCK_SET_BACK = 3600.0
+"""Seconds that a clock must go back to be one that was set; less is what machines differ by."""
 _WINDOWS = {"minute": 60.0, "hour": 3600.0, "day": 86400.0}
 _PARTS = 60
 # Credits are kept as whole thousandths, whose sums are exact.
@@ -76,9 +78,15 @@ class Account:
         self._plan = plan
         self._now = now
         self._places: JSON = state.setdefault("places", {})
+        self._late: JSON = state.setdefault("late", {})
+        self._follow_the_clock()
         for token in [each for each, (until, _) in self._places.items() if until <= now]:
             # Nobody knows what became of it: it may have been charged.
-            self._spend(self._places.pop(token)[1])
+            _, set_aside = self._places.pop(token)
+            self._spend(set_aside)
+            self._late[token] = [now + _WINDOWS["day"], set_aside]
+        for token in [each for each, (until, _) in self._late.items() if until <= now]:
+            del self._late[token]
 
     @property
     def left(self) -> float | None:
@@ -110,9 +118,14 @@ class Account:
 
     def end(self, token: str, outcome: Outcome) -> None:
         """Take notice of what became of the request *token*."""
+        self._look_at_the_clock()
         if outcome.closed:
             until = self._now + min(outcome.closed, _WINDOWS["day"])
             self._state["closed"] = max(self._state.get("closed", 0.0), until)
+        if token in self._late:
+            # It was only slow: what it really cost takes the place of what it may have cost.
+            self._places[token] = self._late.pop(token)
+            self._spend(-self._places[token][1])
         _, set_aside = self._places.pop(token, (0.0, None))
         if set_aside is None or self._plan.credits is None:
             return
@@ -152,6 +165,23 @@ class Account:
     def _spend(self, amount: int) -> None:
         self._state["spent"] = self._spent + amount
 
+    def _look_at_the_clock(self) -> None:
+        self._state["at"] = max(self._now, self._state.get("at", 0.0))
+
+    def _follow_the_clock(self) -> None:
+        """Move all times with a clock that was set back, or a wrong year would last that long."""
+        back = self._state.get("at", self._now) - self._now
+        if back <= CLOCK_SET_BACK:
+            return
+        self._state["at"] = self._now
+        for held in (*self._places.values(), *self._late.values()):
+            held[0] -= back
+        self._state["closed"] = self._state.get("closed", 0.0) - back
+        used: JSON = self._state.get("used", {})
+        for name, seconds in _WINDOWS.items():
+            parts = int(back // (seconds / _PARTS))
+            used[name] = {str(int(part) - parts): each for part, each in used.get(name, {}).items()}
+
     def _windows(self) -> Iterator[tuple[str, float, JSON]]:
         """Give each window: its name, the seconds of a part, and what was used in which part."""
         for name, seconds in _WINDOWS.items():
@@ -162,6 +192,7 @@ class Account:
 
     def _count(self) -> None:
         """Count a request, also where nothing is limited: the next start may have another plan."""
+        self._look_at_the_clock()
         counted = {}
         for name, width, used in self._windows():
             part = str(math.floor(self._now / width))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Self
 
 from doubao_core import estimate
@@ -15,6 +16,7 @@ from doubao_core.errors import (
     DoubaoError,
     InsufficientCredits,
     Malformed,
+    ProfileWarning,
     QuotaExceeded,
     RateLimited,
     RequestError,
@@ -144,6 +146,9 @@ class Toll:
 
     def _outcome(self, error: BaseException | None, failure: DoubaoError | None) -> Outcome:
         closed = _closed(self._headers)
+        if isinstance(error, ProfileWarning):
+            # Made an error by a filter of warnings, it stops a request before it is sent.
+            return Outcome(free=True)
         if failure is None:
             # Who was cancelled may have been charged.
             cost = None if self._reply is None else _cost(self._reply)
@@ -161,6 +166,8 @@ class Toll:
 
 FREE = Toll(None, None, None)
 """What a request pays that no limit is kept for."""
+ANNOUNCED: ContextVar[Callable[[Toll], Toll] | None] = ContextVar("ANNOUNCED", default=None)
+"""Wraps the toll of a paid request, for who must know when it has waited and is sent now."""
 
 
 def _is_for_the_rate(error: DoubaoError | None) -> bool:

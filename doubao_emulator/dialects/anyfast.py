@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 from starlette.routing import Mount, Route
 
 from doubao_emulator import chat, images
-from doubao_emulator.clouds import ARK
+from doubao_emulator.clouds import ARK, Cloud
 from doubao_emulator.dialects import openai_style
 from doubao_emulator.dialects.dialect import Dialect
 from doubao_emulator.exchange import json_reply
+from doubao_emulator.models import ChatModel
 from doubao_emulator.video_tasks import Task
 from doubao_emulator.videos import Desk
 
@@ -32,6 +33,20 @@ if TYPE_CHECKING:
     from doubao_emulator.wire import JSON
 
 _FILMS = "/video/generations"
+_LITE = "doubao-seed-1-6-lite-251015"
+_LONGEST = 8192
+
+
+def _models() -> Cloud:
+    """Return the models, of which one has shorter answers than on Ark: the page says how short."""
+    lite = openai_style.MODELS.models[_LITE]
+    if not isinstance(lite, ChatModel):
+        raise TypeError(_LITE)
+    models = {**openai_style.MODELS.models, _LITE: replace(lite, max_answer=_LONGEST)}
+    return replace(openai_style.MODELS, models=models)
+
+
+MODELS = _models()
 _STATUS = {
     "queued": "QUEUED",
     "running": "IN_PROGRESS",
@@ -102,7 +117,7 @@ def _routes(world: World) -> list[BaseRoute]:
         Mount(
             "/v1",
             routes=[
-                chat.route(world, openai_style.MODELS, manner),
+                chat.route(world, MODELS, manner),
                 *images.routes(world, ARK),
                 Route(_FILMS, films.create, methods=["POST"]),
                 Route(f"{_FILMS}/{{task_id}}", films.get, methods=["GET"]),

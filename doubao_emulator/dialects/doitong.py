@@ -59,6 +59,7 @@ _MUTATIONS = {
 }
 _OPTIONS = {"width", "height", "version", "quality", "webhookUrl"}
 _FLAT = {"service", "prompt", "width", "height", "version", "webhookUrl"}
+_TEXTS = ("prompt", "webhookUrl")
 _NESTED = {"type", "provider", "input", "options", "webhookUrl"}
 _VERSION = "seedream-4.0"
 _GRAPHQL_CODES = {
@@ -207,8 +208,9 @@ def _checked(asked: Mapping[str, JSON], known: set[str]) -> Mapping[str, JSON]:
     low, high = _SIDE
     sides = [asked.get(name, low) for name in ("width", "height")]
     fits = all(type(side) is int and low <= side <= high for side in sides)
+    texts = all(isinstance(asked.get(name, "a text"), str) for name in _TEXTS)
     named = asked.get("service") == "seedream" and bool(asked.get("prompt"))
-    if not (fits and named and asked.get("version", _VERSION) == _VERSION):
+    if not (fits and texts and named and asked.get("version", _VERSION) == _VERSION):
         raise _refused(400, "Invalid parameters or malformed request", "BAD_USER_INPUT")
     return asked
 

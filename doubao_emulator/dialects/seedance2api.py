@@ -62,6 +62,7 @@ _FREE = {
     "image": {"prompt", "seed", "style", "webhook_url"},
     "video": {"prompt", "image_input", "webhook_url"},
 }
+_URLS = {"image_input", "webhook_url"}
 _REQUIRED = {"image": ("prompt", "model"), "video": ("prompt", "model", "duration")}
 _PIXELS = {
     "1024x1024": (1024, 1024),
@@ -256,6 +257,9 @@ def _check(asked: Mapping[str, JSON], kind: str) -> None:
             raise _refused(400, "INVALID_REQUEST", f"Invalid type of {name}", name, "type")
         if name in choices and value not in choices[name]:
             raise _refused(400, "INVALID_REQUEST", f"Invalid value of {name}", name, "choices")
+    for name in _URLS & asked.keys():
+        if not asked[name].startswith(("http://", "https://")):
+            raise _refused(400, "INVALID_REQUEST", f"Invalid URL in {name}", name, "url")
     prompt = asked["prompt"]
     if len(prompt) > LONGEST_PROMPT:
         said = f"Prompt is too long (max {LONGEST_PROMPT} characters)"

@@ -229,7 +229,7 @@ def test_a_film_is_watched_until_its_result_is_there(client, emulator, slowly):
 
 
 def test_a_wait_that_is_over_gives_the_task_back(client, slowly, naps):
-    """R004-26, R004-28: the longest wait is the caller's, ten minutes if nothing is said."""
+    """R004-26, R004-28: the longest wait is the caller's."""
     task = client.create_video(model=FILM, content=TEXT, duration=5)
     states = list(client.watch_video(task.id, poll_interval=2, wait_timeout=1))
     assert [each.status for each in states] == ["queued"]
