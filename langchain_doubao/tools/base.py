@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
 from langchain_core.tools import BaseTool, ToolException
-from pydantic import BeforeValidator, ConfigDict, Field, PrivateAttr
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from doubao_core import DoubaoError, studio
 from doubao_core.config import ApiKey
 from doubao_core.gateways import gateway
+from doubao_core.jobs.errors import LedgerError
 from doubao_core.media import Storage
 from doubao_core.studio import Arguments
 from doubao_core.studio.approval import NotAsked
@@ -29,6 +30,10 @@ def _place(value: Any) -> Any:
 
 Place: TypeAlias = Annotated[Path | str | Storage, BeforeValidator(_place)]
 """A folder, a URL such as ``s3://bucket/folder`` (extra ``storage``), or a storage object."""
+
+
+# Fields that are made of the others.
+_MADE = frozenset({"args_schema"})
 
 
 class MediaTool(Connection, BaseTool):
@@ -51,12 +56,21 @@ class MediaTool(Connection, BaseTool):
 
     arguments: ClassVar[type[Arguments]]
 
-    _allowance: studio.Allowance = PrivateAttr(default_factory=studio.Allowance)
-
     def model_post_init(self, context: Any, /) -> None:
         """Prepare the schema; no I/O."""
         super().model_post_init(context)
-        self.args_schema = self._schema()
+        self._refresh()
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Copy the tool; what is updated counts, for the model's eyes too."""
+        copied = super().model_copy(update=update, deep=deep)
+        copied._refresh()  # noqa: SLF001 - it is of this very class
+        return copied
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if name in type(self).model_fields and name not in _MADE:
+            self._refresh()
 
     def __getstate__(self) -> dict[Any, Any]:
         # A schema without the fixed arguments is a class of this process only.
@@ -65,19 +79,26 @@ class MediaTool(Connection, BaseTool):
 
     def __setstate__(self, state: dict[Any, Any]) -> None:
         super().__setstate__(state)
-        self.args_schema = self._schema()
+        self._refresh()
 
     @property
     def _studio(self) -> studio.Studio:
         # Made anew each time: a field may have been changed, here or in an updated copy.
-        return studio.Studio(self._blocking(), self._desk(), self._allowance)
+        return studio.Studio(self._blocking(), self._desk(), self._allowance())
 
     @property
     def _async_studio(self) -> studio.AsyncStudio:
-        return studio.AsyncStudio(self._awaiting(), self._desk(), self._allowance)
+        return studio.AsyncStudio(self._awaiting(), self._desk(), self._allowance())
+
+    def _refresh(self) -> None:
+        """Prepare what is made of the fields; no I/O."""
+        self.args_schema = self._schema()
 
     def _schema(self) -> type[Arguments]:
         return studio.without(self.arguments, studio.settled(self.arguments, self.fixed))
+
+    def _allowance(self) -> studio.Allowance:
+        return studio.Allowance()
 
     def _desk(self) -> studio.Desk:
         return studio.Desk(output_dir=self.output_dir)
@@ -104,11 +125,12 @@ class MediaTool(Connection, BaseTool):
 def told() -> Generator[None]:
     """Raise what goes wrong as LangChain's tool error, in words that a model can act on.
 
-    That nobody could be asked for approval is not for a model: it stays what it is.
+    That nobody could be asked for approval, or that a ledger cannot be used, is not for a model: it
+    stays what it is.
     """
     try:
         yield
-    except NotAsked:
+    except (LedgerError, NotAsked):
         raise
     except DoubaoError as error:
         raise ToolException(studio.explained(error)) from error

@@ -6,7 +6,6 @@ import base64
 from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
-from langchain_core.tools import ToolException
 from pydantic import Field
 
 from doubao_core import media, studio
@@ -80,8 +79,6 @@ class SeedreamImageTool(PaidTool):
         return Commission(rules=self._rules, on_picture=self.on_picture, **self._terms())
 
     def _shown(self, result: ImageResult) -> Content:
-        if not any(image.charged for image in result.images):
-            raise ToolException(result.text)
         if self.show is None:
             return result.text
         text: dict[str, Any] = {"type": "text", "text": result.text}

@@ -56,14 +56,11 @@ class PaidTool(MediaTool):
 
     event: ClassVar[str]
 
+    _spent: studio.Allowance = PrivateAttr(default_factory=studio.Allowance)
+    _limit: Made[studio.Allowance] = PrivateAttr(default=None)
     _stop: Stop = PrivateAttr(default_factory=Stop)
     _ledger: Made[Jobs | None] = PrivateAttr(default=None)
     _async_ledger: Made[AsyncJobs | None] = PrivateAttr(default=None)
-
-    def model_post_init(self, context: Any, /) -> None:
-        """Prepare the limits; no I/O."""
-        super().model_post_init(context)
-        self._allowance = studio.Allowance(self.max_jobs, **self._limits())
 
     def __getstate__(self) -> dict[Any, Any]:
         state = super().__getstate__()
@@ -144,6 +141,15 @@ class PaidTool(MediaTool):
             )
             return await asyncio.to_thread(self._content, result), result
 
+    def _refresh(self) -> None:
+        super()._refresh()
+        self._allowance()
+
+    def _allowance(self) -> studio.Allowance:
+        # The limits are the fields', which may have been changed; the count is shared with copies.
+        wanted = {"most": self.max_jobs, **self._limits()}
+        return self._remade("_limit", wanted, lambda: self._spent.limited(**wanted))
+
     def _limits(self) -> dict[str, Any]:
         return {"max_cost": self.max_cost, "prices": self.prices}
 
@@ -168,7 +174,7 @@ class PaidTool(MediaTool):
             order,
             key=job_key(self.name, order.digest),
             timeout=self._desk().wait_timeout,
-            allowance=self._allowance,
+            allowance=self._allowance(),
         )
 
     def _async_steps(self, order: Order) -> AsyncGenerator[Step]:
@@ -178,7 +184,7 @@ class PaidTool(MediaTool):
             order,
             key=job_key(self.name, order.digest),
             timeout=self._desk().wait_timeout,
-            allowance=self._allowance,
+            allowance=self._allowance(),
         )
 
     def _terms(self) -> dict[str, Any]:

@@ -21,6 +21,8 @@ from langchain_doubao.tools.video import SeedanceTaskTool, SeedanceVideoTool
 class DoubaoToolkit(Connection, BaseToolkit):
     """``generate_image``, ``generate_video`` and ``check_video`` with one client for all three.
 
+    The tools are made with it, once: what is changed later is to be changed in the tools.
+
     .. code-block:: python
 
         from langchain.agents import create_agent

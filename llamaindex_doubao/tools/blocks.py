@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 from llama_index.core.base.llms.types import ImageBlock, TextBlock, VideoBlock
 from llama_index.core.bridge.pydantic import Field
 
-from doubao_core import ContentRejected, DoubaoError, media, studio
+from doubao_core import DoubaoError, media, studio
 from doubao_core.studio import ImageResult, MadeImage, VideoResult
 from doubao_core.studio.approval import Refusal
 
@@ -29,19 +29,13 @@ class ResultBlock(TextBlock):
 
 
 def blocks(result: Result, shown: Collection[Shown], storage: media.Storage) -> list[Block]:
-    """Give the text, and what of *result* the model is to see.
-
-    Raises:
-        ContentRejected: No picture was made.
-    """
+    """Give the text, and what of *result* the model is to see."""
     told = ResultBlock(text=result.text, result=result)
     if isinstance(result, VideoResult):
         film = [VideoBlock(path=result.path)] if result.path and "video" in shown else []
         return [told, *film]
     if isinstance(result, Refusal):
         return [told]
-    if not any(image.charged for image in result.images):
-        raise ContentRejected(result.text)
     if not {"image", "image_url"} & set(shown):
         return [told]
     by_url = "image_url" in shown

@@ -43,7 +43,7 @@ class Maker:
         """Carry out a call, blocking."""
         with told():
             made = self.commission.make(
-                _said(given),
+                _said(given, ctx),
                 ask=partial(ask, self.approval) if self.approval else None,
                 steps=self.steps,
                 report=partial(report, ctx=ctx),
@@ -63,7 +63,7 @@ class Maker:
 
         with told():
             made = await self.commission.amake(
-                _said(given),
+                _said(given, ctx),
                 ask=asked if self.approval else None,
                 steps=self.async_steps,
                 report=reported,
@@ -71,5 +71,8 @@ class Maker:
             return await asyncio.to_thread(blocks, made, self.show, self.storage)
 
 
-def _said(given: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in given.items() if value is not None}
+def _said(given: Mapping[str, Any], ctx: object) -> dict[str, Any]:
+    # Agents replace what a model wrote as `ctx`; for others it is an argument that there is not.
+    known = isinstance(ctx, Context)
+    said = given if known else {**given, "ctx": ctx}
+    return {name: value for name, value in said.items() if value is not None}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncGenerator, Collection, Generator, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
@@ -30,6 +31,9 @@ ARGUMENTS: dict[str, type[Arguments]] = {
     TASK: studio.TaskArguments,
 }
 _SHOW_IMAGES: tuple[Shown, ...] = ("image",)
+_NOT_MADE = (None, None)
+# Two threads that call first must not open a ledger twice.
+_MAKING = threading.Lock()
 
 
 class ToolOptions(Connection):
@@ -105,11 +109,12 @@ class ToolOptions(Connection):
     video_extra_body: Mapping[str, Any] | None = None
     """Fields of video tasks that no argument covers."""
 
-    _for_images: studio.Allowance = PrivateAttr()
-    _for_videos: studio.Allowance = PrivateAttr()
+    _for_images: studio.Allowance = PrivateAttr(default_factory=studio.Allowance)
+    _for_videos: studio.Allowance = PrivateAttr(default_factory=studio.Allowance)
     _stop: Stop = PrivateAttr(default_factory=Stop)
-    _ledger: Jobs | None = PrivateAttr(default=None)
-    _async_ledger: AsyncJobs | None = PrivateAttr(default=None)
+    # Each with what it was made of: a field that was changed counts, in an updated copy too.
+    _ledger: tuple[Any, Jobs | None] = PrivateAttr(default=_NOT_MADE)
+    _async_ledger: tuple[Any, AsyncJobs | None] = PrivateAttr(default=_NOT_MADE)
 
     @model_validator(mode="after")
     def _check_doubao_tools(self) -> Self:
@@ -127,27 +132,20 @@ class ToolOptions(Connection):
     def model_post_init(self, context: Any, /) -> None:
         """Prepare the limits; no I/O."""
         super().model_post_init(context)
-        self._for_images = studio.Allowance(
-            self.max_image_jobs, max_cost=self.max_image_cost, prices=self.prices
-        )
-        self._for_videos = studio.Allowance(
-            self.max_video_jobs,
-            max_cost=self.max_video_cost,
-            max_seconds=self.max_video_seconds,
-            prices=self.prices,
-        )
+        for tool in (IMAGE, VIDEO):
+            self._allowance(tool)
 
     def close(self) -> None:
         """Close blocking calls' connections, to a ledger too; the next call opens new ones."""
         super().close()
-        if isinstance(self.jobs, str) and self._ledger is not None:
-            self._ledger.close()
+        if isinstance(self.jobs, str) and self._ledger[1] is not None:
+            self._ledger[1].close()
 
     async def aclose(self) -> None:
         """Close the running event loop's connections, and those to a ledger of async calls."""
         await super().aclose()
-        if isinstance(self.jobs, str) and self._async_ledger is not None:
-            await self._async_ledger.aclose()
+        if isinstance(self.jobs, str) and self._async_ledger[1] is not None:
+            await self._async_ledger[1].aclose()
 
     def cancel(self) -> None:
         """End the blocking calls of this object that wait for films in other threads.
@@ -160,7 +158,11 @@ class ToolOptions(Connection):
     def __getstate__(self) -> dict[Any, Any]:
         state = super().__getstate__()
         # A ledger's connections belong to this process; the copy opens its own.
-        private = {**state["__pydantic_private__"], "_ledger": None, "_async_ledger": None}
+        private = {
+            **state["__pydantic_private__"],
+            "_ledger": _NOT_MADE,
+            "_async_ledger": _NOT_MADE,
+        }
         return {**state, "__pydantic_private__": private}
 
     def _schema(self, tool: str) -> type[Arguments]:
@@ -207,7 +209,17 @@ class ToolOptions(Connection):
         )
 
     def _allowance(self, tool: str) -> studio.Allowance:
-        return self._for_images if tool == IMAGE else self._for_videos
+        # The limits are the fields', which may have been changed; the count is shared with copies.
+        if tool == IMAGE:
+            return self._for_images.limited(
+                self.max_image_jobs, max_cost=self.max_image_cost, prices=self.prices
+            )
+        return self._for_videos.limited(
+            self.max_video_jobs,
+            max_cost=self.max_video_cost,
+            max_seconds=self.max_video_seconds,
+            prices=self.prices,
+        )
 
     def _studio(self, tool: str) -> studio.Studio:
         return studio.Studio(self._client, self._desk(), self._allowance(tool))
@@ -216,15 +228,18 @@ class ToolOptions(Connection):
         return studio.AsyncStudio(self._async_client, self._desk(), self._allowance(tool))
 
     def _jobs(self) -> Jobs | None:
-        if self._ledger is None:
-            self._ledger = blocking(self.jobs, self._client, **self._ledger_options())
-        return self._ledger
+        client, options = self._client, self._ledger_options()
+        with _MAKING:
+            if self._ledger[0] != (wanted := (self.jobs, client, options)):
+                self._ledger = (wanted, blocking(self.jobs, client, **options))
+            return self._ledger[1]
 
     def _async_jobs(self) -> AsyncJobs | None:
-        if self._async_ledger is None:
-            options = self._ledger_options()
-            self._async_ledger = awaiting(self.jobs, self._async_client, **options)
-        return self._async_ledger
+        client, options = self._async_client, self._ledger_options()
+        with _MAKING:
+            if self._async_ledger[0] != (wanted := (self.jobs, client, options)):
+                self._async_ledger = (wanted, awaiting(self.jobs, client, **options))
+            return self._async_ledger[1]
 
     def _ledger_options(self) -> dict[str, Any]:
         return {"output_dir": self.output_dir, "poll_interval": self.poll_interval}

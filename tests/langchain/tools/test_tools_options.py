@@ -43,7 +43,7 @@ def test_money_is_limited(films, call, creates):
     assert call(tool, **FILM).status == "success"
     refused = call(tool, **FILM)
     assert refused.status == "error"
-    assert "may spend 2.50 at most" in refused.content
+    assert "may spend 2.50 CNY at most" in refused.content
     assert len(creates()) == 1
 
 

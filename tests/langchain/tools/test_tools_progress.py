@@ -175,7 +175,8 @@ def test_a_blocking_agent_is_cancelled_from_another_thread(settings, chat, emula
     agent = create_agent(chat(), toolkit.get_tools())
     ended: list[Any] = []
     running = threading.Thread(
-        target=lambda: ended.append(agent.invoke({"messages": [("user", "Film tea")]}))
+        target=lambda: ended.append(agent.invoke({"messages": [("user", "Film tea")]})),
+        daemon=True,
     )
     running.start()
     deadline = time.monotonic() + 45
@@ -183,7 +184,8 @@ def test_a_blocking_agent_is_cancelled_from_another_thread(settings, chat, emula
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.005)
     toolkit.cancel()
-    running.join()
+    running.join(45)
+    assert ended, "waited in vain"
     message = ended[0]["messages"][-2]
     assert message.status == "error"
     assert "the program cancelled the wait for task cgt-" in message.content

@@ -56,7 +56,7 @@ def test_money_and_seconds_are_limited(make, call, creates):
     with pytest.raises(ConfigError, match="2 are left"):
         call(spec, "generate_video", **FILM)
     call(spec, "generate_image", **PICTURE)
-    with pytest.raises(ConfigError, match=r"may spend 0\.25 at most"):
+    with pytest.raises(ConfigError, match=r"may spend 0\.25 CNY at most"):
         call(spec, "generate_image", **PICTURE)
     assert len(creates()) == 2
 
