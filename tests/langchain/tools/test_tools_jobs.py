@@ -103,7 +103,7 @@ def test_a_lost_answer_is_found_again_and_paid_once(film, call, emulator, create
 
 
 def test_a_wait_that_is_over_leaves_a_job_that_goes_on(
-    film, call, emulator, progress, ledger, creates
+    film, call, emulator, progress, ledger, creates, tmp_path
 ):
     from doubao_emulator import AfterSeconds, Immediate
 
@@ -112,7 +112,8 @@ def test_a_wait_that_is_over_leaves_a_job_that_goes_on(
     assert message.status == "success"
     assert "Do not submit it again" in message.content
     progress(Immediate())
-    with Jobs(Client(base_url=emulator.base_url, api_key="k"), ledger=ledger) as jobs:
+    client = Client(base_url=emulator.base_url, api_key="k")
+    with Jobs(client, ledger=ledger, output_dir=tmp_path / "media") as jobs:
         (job,) = jobs.resume()
     assert job.state is State.DONE
     assert len(creates()) == 1
