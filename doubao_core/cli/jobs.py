@@ -6,8 +6,9 @@ import argparse
 import json
 import os
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 
-from doubao_core.errors import DoubaoError
+from doubao_core.errors import ConfigError, DoubaoError
 from doubao_core.jobs import LEDGER, OUTPUT_DIR, Job, Jobs, State
 from doubao_core.jobs.reconcile import PATIENCE
 
@@ -79,6 +80,7 @@ def _keyed(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
 
 
 def _run(act: Callable[[Jobs, argparse.Namespace], int], options: argparse.Namespace) -> int:
+    _check_there(options.ledger)
     with Jobs(
         ledger=options.ledger,
         output_dir=options.output_dir,
@@ -87,6 +89,18 @@ def _run(act: Callable[[Jobs, argparse.Namespace], int], options: argparse.Names
         base_url=options.base_url,
     ) as jobs:
         return act(jobs, options)
+
+
+def _check_there(ledger: str) -> None:
+    """Refuse a file that is not there: an empty one, made for a slip, has nothing left to do."""
+    _, local, path = ledger.partition("sqlite:///")
+    if local and not path.startswith("file:"):
+        file = Path(path.partition("?")[0])
+        if not file.exists():
+            raise ConfigError(
+                f"there is no ledger at {str(file.absolute())!r}: name it with --ledger or "
+                "DOUBAO_LEDGER, or start where the program that made it was started"
+            )
 
 
 def _list(jobs: Jobs, options: argparse.Namespace) -> int:

@@ -165,10 +165,13 @@ class Batch:
                 are one job.
 
         Raises:
-            ConfigError: The key stands for another order, or the batch has a budget and the price
-                of the order is not known.
+            ConfigError: The key stands for another order or is none that the ledger can keep, or
+                the batch has a budget and the price of the order is not known.
         """
+        from doubao_core.jobs.ledger import check_key
+
         key = order.digest[:32] if key is None else key
+        check_key(self._worker.job(key))
         task = task_of(key, order)
         self._worker.affordable(key, order)
         attempts = self._queue.find(key)

@@ -54,8 +54,8 @@ class Budget:
             limit = Decimal(amount)
         except (InvalidOperation, TypeError, ValueError) as error:
             raise ConfigError(f"a budget is an amount of money, not {amount!r}") from error
-        if not limit > 0:
-            raise ConfigError(f"a budget is more than 0, not {amount!r}")
+        if not limit.is_finite() or limit <= 0:
+            raise ConfigError(f"a budget is an amount of more than 0, not {amount!r}")
         object.__setattr__(self, "amount", limit)
         object.__setattr__(self, "currency", currency)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 import zlib
@@ -75,25 +76,31 @@ def engine_of(url: str) -> Engine:
     """
     try:
         address = make_url(url)
-    except SQLAlchemyError as error:
+        backend = address.get_backend_name()
+        if backend == "postgresql":
+            if address.drivername == "postgresql":
+                address = address.set(drivername="postgresql+psycopg")
+            # Each move is one statement, which is atomic; a stricter level of the server's would
+            # refuse some instead of letting them wait for each other.
+            return create_engine(address, pool_pre_ping=True, isolation_level="READ COMMITTED")
+    except (SQLAlchemyError, ValueError) as error:
         raise ConfigError(
             "ledger is no database address: use sqlite:///file or postgresql://user@host/database"
         ) from error
-    backend = address.get_backend_name()
-    if backend == "postgresql":
-        if address.drivername == "postgresql":
-            address = address.set(drivername="postgresql+psycopg")
-        return create_engine(address, pool_pre_ping=True)
     if backend != "sqlite":
         raise ConfigError(f"a ledger is kept in SQLite or PostgreSQL, not in {backend}")
     if address.database in {None, "", ":memory:"}:
         raise ConfigError(
             "a ledger in memory forgets what was paid for: name a file, as in sqlite:///jobs.sqlite3"
         )
+    file = None
     if not str(address.database).startswith("file:"):
         # The process may change its folder between two connections.
-        address = address.set(database=str(Path(str(address.database)).absolute()))
+        file = Path(str(address.database)).absolute()
+        address = address.set(database=str(file))
     engine = create_engine(address, connect_args={"timeout": _BUSY_SECONDS})
+    if file is not None:
+        _watch(engine, file)
 
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _: Any) -> None:
@@ -103,6 +110,9 @@ def engine_of(url: str) -> Engine:
         # file is switched then by another, and all of them go on.
         with suppress(sqlite3.OperationalError):
             connection.execute("PRAGMA journal_mode=WAL")
+        # Some builds of SQLite take less care by default, and a mark that a power cut undid would
+        # be a second payment.
+        connection.execute("PRAGMA synchronous=EXTRA")
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
@@ -110,6 +120,49 @@ def engine_of(url: str) -> Engine:
         connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def make_private(file: Path) -> None:
+    """Make an empty database that only its owner may read, unless there is one.
+
+    It will hold prompts, pictures and addresses that are signed.
+    """
+    # Where that cannot be, the database says so in its own words.
+    with suppress(OSError):
+        os.close(os.open(file, os.O_CREAT | os.O_EXCL, 0o600))
+
+
+def _watch(engine: Engine, file: Path) -> None:
+    """Refuse to go on with a file that was removed or replaced under an open connection.
+
+    What is written to such a file is read by nobody: a job in it would be paid for again.
+    """
+    opened: list[tuple[int, int]] = []
+
+    @event.listens_for(engine, "do_connect")
+    def _create(*_: Any) -> None:
+        if not opened:
+            make_private(file)
+        elif not file.exists():
+            # SQLite would make an empty one, which the next process takes for the ledger.
+            raise ConfigError(_gone(file))
+
+    @event.listens_for(engine, "begin")
+    def _check(_: Connection) -> None:
+        try:
+            found = file.stat()
+        except OSError as error:
+            raise ConfigError(_gone(file)) from error
+        opened[:] = opened or [(found.st_dev, found.st_ino)]
+        if opened[0] != (found.st_dev, found.st_ino):
+            raise ConfigError(_gone(file))
+
+
+def _gone(file: Path) -> str:
+    return (
+        f"the database {file.name} was removed or replaced while it was in use, and nothing was "
+        "written or sent: put it back, or start again with another"
+    )
 
 
 def create(connection: Connection) -> None:

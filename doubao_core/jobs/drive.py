@@ -232,7 +232,7 @@ class AsyncJobs(_Face[AsyncClient]):
         """Send *order* unless its job was sent before; see :meth:`Jobs.submit`.
 
         If it is cancelled on the way, it waits up to 15 seconds for the answer of a film, to note
-        the task; of pictures it keeps what came.
+        the task; of pictures it keeps what came. What still waited for its turn is not sent.
         """
         work = self._work(allowance)
         await self._end(work, work.submitted(self._draft(order, key), showing=False))

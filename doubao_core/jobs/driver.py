@@ -73,17 +73,17 @@ async def arun(flow: Flow[Any]) -> AsyncGenerator[Event | End]:
 
 async def _ado(step: Keep | Call | Next | Pause | Whole) -> Any:
     if isinstance(step, Keep):
-        return await _kept(step.call)
+        return await to_its_end(step.call)
     if isinstance(step, Next):
         return await anext(step.items, None)
     if isinstance(step, Pause):
         return await asyncio.sleep(step.seconds)
     if isinstance(step, Whole):
-        return await _whole(step.flow)
+        return await _whole(step)
     return await step.call()
 
 
-async def _kept(call: Callable[[], Any]) -> Any:
+async def to_its_end(call: Callable[[], Any]) -> Any:
     """Use the ledger in a thread, which a cancelled caller waits for: it cannot be stopped."""
     running = asyncio.ensure_future(asyncio.to_thread(call))
     try:
@@ -95,11 +95,11 @@ async def _kept(call: Callable[[], Any]) -> Any:
         raise
 
 
-async def _whole(flow: Flow[Any]) -> Any:
-    """Run *flow* in a task of its own, which a cancelled caller waits for a while."""
+async def _whole(whole: Whole) -> Any:
+    """Run a flow in a task of its own, which a cancelled caller waits for a while."""
 
     async def last() -> Any:
-        async for step in arun(flow):
+        async for step in arun(whole.flow):
             if isinstance(step, End):
                 return step.value
         raise AssertionError  # pragma: no cover - the last step is the end
@@ -108,6 +108,8 @@ async def _whole(flow: Flow[Any]) -> Any:
     try:
         return await asyncio.shield(running)
     except asyncio.CancelledError:
+        if not whole.begun():
+            running.cancel()
         await asyncio.wait([running], timeout=_GRACE)
         if not running.done():
             _LOG.warning("a paid request goes on without its caller; resume finds its task")

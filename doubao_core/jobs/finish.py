@@ -16,6 +16,7 @@ from doubao_core.errors import (
     DoubaoError,
     JobExpired,
     JobFailed,
+    NotFound,
     RequestError,
     UnsupportedOperation,
 )
@@ -234,8 +235,14 @@ class Finish(Work):
             changes = {"status": result.status, "result": result.to_dict(), "reason": None}
             return (yield from self._noted(record, State.DONE, **changes))
         if time.time() - (record.posted_at or record.created_at) > KEPT:
-            gone = JobExpired(f"the service forgets a task after 7 days: {task.id} is lost")
-            return (yield from self._failed(record, gone))
+            # The clock alone is no proof, as it may be wrong.
+            try:
+                yield Call(partial(self._client.get_video, task.id))
+            except NotFound:
+                gone = JobExpired(f"the service forgets a task after 7 days: {task.id} is lost")
+                return (yield from self._failed(record, gone))
+            except DoubaoError:
+                pass
         reason = result.problem if result else None
         yield from self._remembered(record, status=status, reason=reason)
         return replace(record, status=status, reason=reason)

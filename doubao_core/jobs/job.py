@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal, Self
 
 from doubao_core import errors
-from doubao_core.errors import AmbiguousSubmit, DoubaoError, JobFailed
+from doubao_core.errors import UNREADABLE, AmbiguousSubmit, DoubaoError, JobFailed
 from doubao_core.jobs.machine import ENDED, State
 from doubao_core.jobs.record import Record
 from doubao_core.operation import JSON
@@ -16,6 +16,7 @@ from doubao_core.studio.results import ImageResult, VideoResult
 
 _FACTS = ("status", "code", "param", "request_id", "gateway", "operation", "body")
 _AGAIN = "Do not submit it again: that could cost a second time."
+_UNREADABLE = "Its result in the ledger was written by another release, and cannot be read by this."
 NO_LIST = (
     "the answer was lost, and the service has no list in which pictures could be looked for, so "
     "nobody can tell whether they were made and paid for; release the job to make them again"
@@ -59,6 +60,11 @@ class Job:
     @classmethod
     def of(cls, record: Record, problem: str | None = None) -> Self:
         """Read a row of the ledger."""
+        try:
+            result = _result(record)
+        except UNREADABLE:
+            # It stays readable by the release that wrote it, and must not hide the other jobs.
+            result, problem = None, _UNREADABLE
         return cls(
             key=record.key,
             kind=record.kind,
@@ -67,7 +73,7 @@ class Job:
             provider=record.provider,
             task_id=record.task_id,
             status=record.status,
-            result=_result(record),
+            result=result,
             error=None if record.error is None else revived(record.error),
             reason=record.reason,
             attempt=record.attempt,

@@ -29,6 +29,7 @@ from doubao_core.jobs.database import (
     engine_of,
     server_time,
 )
+from doubao_core.jobs.errors import LedgerError
 from doubao_core.jobs.machine import ENDED, State, moved, sources
 from doubao_core.jobs.record import Record
 
@@ -73,7 +74,7 @@ class Ledger:
         Raises:
             ConfigError: The key stands for another order, or the ledger cannot be written.
         """
-        _check_key(draft.key)
+        check_key(draft.key)
         known = self.find(draft.key)
         if known is None:
             now = time.time()
@@ -162,8 +163,23 @@ class Ledger:
             The job as it is now; ``None`` if another process was faster.
         """
         moved(record.state, after)
-        before = sources(after) if after in _ANSWERS else {record.state}
+        before = {record.state}
+        if after in _ANSWERS:
+            # Also one that a person released meanwhile: the attempt tells whether it was sent anew.
+            before = {*sources(after), State.NEW}
         return self._swap(record, before, {"state": after, **changes}, token)
+
+    def marked(self, key: str, attempt: int, token: str) -> Record | None:
+        """Give the job of *key* if this attempt at it is being sent under *token*."""
+        query = select(*_COLUMNS).where(
+            JOBS.c.key == key,
+            JOBS.c.attempt == attempt,
+            JOBS.c.owner == token,
+            JOBS.c.state == State.SUBMITTING.value,
+        )
+        with self._reading() as connection:
+            row = connection.execute(query).mappings().first()
+        return None if row is None else _record(row)
 
     def note(self, record: Record, **changes: Any) -> Record | None:
         """Set columns of a job that is still in the same state; gives what :meth:`move` gives."""
@@ -262,7 +278,7 @@ class Ledger:
         with self._begun(reading=True) as connection:
             version = connection.execute(select(func.max(VERSIONS.c.version))).scalar_one()
         if version != VERSION:
-            raise ConfigError(
+            raise LedgerError(
                 f"the job ledger at {self.where} has version {version} of the tables, and this "
                 f"library knows version {VERSION}: use the release that wrote it, or another ledger"
             )
@@ -276,7 +292,7 @@ class Ledger:
             raise
         except SQLAlchemyError as error:
             reason = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
-            raise ConfigError(
+            raise LedgerError(
                 f"the job ledger at {self.where} cannot be {used}: {reason}; make it so, or name "
                 "another with ledger="
             ) from error
@@ -303,7 +319,12 @@ def _record(row: RowMapping) -> Record:
     return Record(**{**values, "state": State(values["state"])})
 
 
-def _check_key(key: str) -> None:
+def check_key(key: str) -> None:
+    """Refuse a key that no ledger can keep.
+
+    Raises:
+        ConfigError: It is empty, too long or has signs that cannot be shown.
+    """
     if not isinstance(key, str) or not 0 < len(key) <= LONGEST_KEY or not key.isprintable():
         raise ConfigError(
             f"{str(key)[:80]!r} is no job key: use 1 to {LONGEST_KEY} printable characters"

@@ -3,11 +3,13 @@
     new ──> submitting ──> accepted ──> done | failed | cancelled          films
                       ├──> made ──> done                                   pictures
                       ├──> refused ──> submitting                          nothing was paid
+                      ├──> new                                   refused, will be sent again
                       ├──> unsure ──> accepted | held                      the answer was lost
                       └──> held ──> new (a person says so) | accepted | cancelled
 
-A paid request is sent only by who moved the job to ``submitting``, so at most once per attempt; and
-no move but a person's leads from an unknown outcome back to ``new``.
+A paid request is sent only by who moved the job to ``submitting``, so at most once per attempt. Who
+sent it takes that back if it was refused and waits to be sent again; no move but a person's leads
+from an unknown outcome back to ``new``.
 """
 
 from __future__ import annotations
@@ -50,7 +52,7 @@ RELEASABLE = frozenset({State.HELD, State.FAILED, State.CANCELLED})
 MOVES: Mapping[State, frozenset[State]] = {
     State.NEW: frozenset({State.SUBMITTING, State.CANCELLED}),
     State.SUBMITTING: frozenset(
-        {State.ACCEPTED, State.MADE, State.REFUSED, State.UNSURE, State.HELD}
+        {State.NEW, State.ACCEPTED, State.MADE, State.REFUSED, State.UNSURE, State.HELD}
     ),
     # An answer that came after all is better than any guess: hence the moves to accepted, made and
     # refused from here and from held.

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar
 from urllib.parse import quote
 
@@ -151,7 +152,13 @@ class DurableQueue:
         _refuse_a_second(dbos)
         _register(dbos)
         from dbos import DBOSPortableJSONSerializer
+        from sqlalchemy import make_url
 
+        from doubao_core.jobs.database import make_private
+
+        address = make_url(self._url)
+        if address.get_backend_name() == "sqlite" and address.database:
+            make_private(Path(address.database))
         log = logging.getLogger("dbos")
         if not log.handlers:
             # Otherwise DBOS writes to the terminal by itself.

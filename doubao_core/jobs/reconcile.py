@@ -21,6 +21,8 @@ SKEW = 60.0
 """Seconds by which the service's clock and ours may differ."""
 PATIENCE = 120.0
 """Seconds for which a task may be missing in the list although it was created."""
+# Seconds after which a request that was sent has arrived or never will.
+_SENDING = 600.0
 
 _ANY = object()
 # What a task repeats of its request, and what it says if the request did not (ark.md 15.1, 15.4).
@@ -154,7 +156,9 @@ def _contested(task_id: str, tasks: Sequence[VideoTask], rivals: Sequence[Intent
 def _fits(intent: Intent, task: VideoTask) -> bool:
     """Whether *task* could be what *intent* made."""
     made_at = task.created_at
-    if made_at is None or not intent.posted_at - SKEW <= made_at <= intent.lost_at + SKEW:
+    # Whoever died was not missed at once: what was made long after is somebody else's.
+    latest = min(intent.lost_at, intent.posted_at + _SENDING) + SKEW
+    if made_at is None or not intent.posted_at - SKEW <= made_at <= latest:
         return False
     # A mark that is shown and is another's decides; one that is not shown may have been dropped.
     wanted_mark = intent.mark or intent.request.get("safety_identifier")

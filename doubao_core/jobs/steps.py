@@ -53,9 +53,13 @@ class Show:
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """Run *flow*, which shows nothing, to its end even if the caller is cancelled meanwhile."""
+    """Run *flow*, which shows nothing, to its end even if the caller is cancelled meanwhile.
+
+    Unless it has not *begun* then to do what must be seen through.
+    """
 
     flow: Generator[Any, Any, Any]
+    begun: Callable[[], bool]
 
 
 Step: TypeAlias = Keep | Call | Next | Pause | Show | Whole

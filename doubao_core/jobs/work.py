@@ -24,6 +24,7 @@ from doubao_core.jobs.job import NO_LIST, kept
 from doubao_core.jobs.leases import Leases
 from doubao_core.jobs.ledger import Ledger
 from doubao_core.jobs.machine import State
+from doubao_core.jobs.marking import Marking, OvertakenError
 from doubao_core.jobs.reconcile import PATIENCE
 from doubao_core.jobs.record import Record
 from doubao_core.jobs.steps import Call, Flow, Keep, Next, Pause, Show, Whole
@@ -134,76 +135,81 @@ class Work:
             )
 
     def _sent(self, record: Record, *, showing: bool) -> Flow[Record]:
-        if record.kind == "video":
-            # With the mark: who is cancelled between it and the request would leave a riddle.
-            sent: Record = yield Whole(self._film(record))
-            return sent
-        if (marked := (yield from self._marked(record))) is None:
-            return (yield from self._known(record.key))
-        return (yield from self._ordered_pictures(marked, showing=showing))
-
-    def _film(self, record: Record) -> Flow[Record]:
-        if (marked := (yield from self._marked(record))) is None:
-            return (yield from self._known(record.key))
-        return (yield from self._ordered_film(marked))
-
-    def _marked(self, record: Record) -> Flow[Record | None]:
-        """Become the one who sends; ``None`` if that is another process."""
-        marking = partial(
-            self._ledger.move,
+        marking = Marking(
+            self._ledger,
             record,
-            State.SUBMITTING,
             token=self.token,
-            attempt=record.attempt + 1,
-            mark=record.next_mark if self._rules.marks else None,
-            posted_at=time.time(),
-            **BLANK,
+            keep=self.leases.keep,
+            changes={"mark": record.next_mark if self._rules.marks else None, **BLANK},
         )
-        marked: Record | None = yield Keep(marking)
-        if marked is not None:
-            self.leases.keep(self.token)
-        return marked
+        try:
+            if record.kind == "image":
+                return (yield from self._ordered_pictures(record, marking, showing=showing))
+            # To its end: who is cancelled before the answer would leave a riddle.
+            sent: Record = yield Whole(self._ordered_film(record, marking), lambda: marking.stands)
+        except OvertakenError:
+            return (yield from self._known(record.key))
+        return sent
 
     def _known(self, key: str) -> Flow[Record]:
         known: Record = yield Keep(partial(self._ledger.get, key))
         return known
 
-    def _ordered_film(self, record: Record) -> Flow[Record]:
+    def _ordered_film(self, record: Record, marking: Marking) -> Flow[Record]:
         order = VideoOrder.from_request(record.request)
-        if record.mark is not None:
-            order = replace(order, options={**order.options, "safety_identifier": record.mark})
+        if self._rules.marks and (mark := record.next_mark) is not None:
+            order = replace(order, options={**order.options, "safety_identifier": mark})
         send = partial(
             self._client.create_video, model=order.model, content=order.content, **order.options
         )
         try:
-            with self._allowance.spent(order, self._rules.provider):
+            with self._allowance.spent(order, self._rules.provider), marking.announced():
                 task = yield Call(send)
+        except OvertakenError:
+            raise
         except UNPAID as error:
-            yield from self._noted(record, State.REFUSED, error=kept(error))
+            yield from self._refused(marking, error)
             raise
         except DoubaoError as error:
+            record = yield from self._marked(marking)
             lost = _lost(_cause(error))
             return (yield from self._noted(record, State.UNSURE, error=kept(error), **lost))
+        record = yield from self._marked(marking)
         found = {"task_id": task.id, "status": task.status, "error": None, "reason": None}
         return (yield from self._noted(record, State.ACCEPTED, **found))
 
-    def _ordered_pictures(self, record: Record, *, showing: bool) -> Flow[Record]:
+    def _refused(self, marking: Marking, error: DoubaoError) -> Flow[None]:
+        """Write down that nothing was paid, also of what was refused before it was sent."""
+        record = yield from self._marked(marking)
+        yield from self._noted(record, State.REFUSED, error=kept(error), answer=None)
+
+    def _marked(self, marking: Marking) -> Flow[Record]:
+        return marking.marked or (yield Keep(marking.make))
+
+    def _ordered_pictures(self, record: Record, marking: Marking, *, showing: bool) -> Flow[Record]:
         order = ImageOrder.from_request(record.request)
         items = self._studio.order_pictures(order)
         self.opened.append(items)
         came: list[Image] = []
         try:
-            while isinstance(item := (yield Next(items)), Image):
+            with marking.announced():
+                item = yield Next(items)
+            record = yield from self._marked(marking)
+            while isinstance(item, Image):
                 came.append(item)
                 yield from self._remembered(record, answer=self._answer(came))
                 if showing:
                     yield from self.picture(record, item)
+                item = yield Next(items)
+        except OvertakenError:
+            raise
         except UNPAID as error:
             if any(image.error is None for image in came):
                 return (yield from self._broken_off(record, came, error))
-            yield from self._noted(record, State.REFUSED, error=kept(error), answer=None)
+            yield from self._refused(marking, error)
             raise
         except DoubaoError as error:
+            record = yield from self._marked(marking)
             return (yield from self._broken_off(record, came, error))
         return (yield from self._noted(record, State.MADE, answer=self._whole_answer(item)))
 

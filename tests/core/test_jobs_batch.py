@@ -353,7 +353,16 @@ def test_prices_may_be_your_own(settings):
     assert sorted(each.skipped for each in done.values()) == [False, True]
 
 
-@pytest.mark.parametrize("amount", [0, -1, "much", None])
+@pytest.mark.parametrize("key", ["k" * 200, "line\nbreak"])
+def test_a_key_that_no_ledger_can_keep_is_refused_when_it_is_added(settings, key):
+    with (
+        Batch("posters", **settings) as batch,
+        pytest.raises(ConfigError, match=r"is no job key"),
+    ):
+        batch.add(picture(), key=key)
+
+
+@pytest.mark.parametrize("amount", [0, -1, "much", None, "NaN", "inf"])
 def test_a_budget_is_an_amount_of_money(amount):
     with pytest.raises(ConfigError, match="budget is"):
         Budget(amount, "CNY")

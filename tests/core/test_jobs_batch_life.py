@@ -323,3 +323,12 @@ def test_the_queue_holds_no_pickles(settings, tmp_path):
     stored = b"".join(file.read_bytes() for file in tmp_path.glob("jobs.sqlite3-queue*"))
     assert b"a cat in plain JSON" in stored
     assert b"py_pickle" not in stored
+
+
+def test_the_queue_and_the_ledger_are_private(settings, tmp_path):
+    """They hold prompts and inlined pictures."""
+    with Batch("private", **settings) as batch:
+        batch.add(picture())
+        modes = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.glob("jobs.*")}
+    assert set(modes.values()) == {0o600}
+    assert {"jobs.sqlite3-queue"} <= set(modes)

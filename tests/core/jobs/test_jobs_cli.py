@@ -27,7 +27,10 @@ PICTURE = ImageOrder(
 
 @pytest.fixture
 def where(tmp_path):
-    return {"ledger": f"sqlite:///{tmp_path}/jobs.sqlite3", "output_dir": str(tmp_path / "made")}
+    where = {"ledger": f"sqlite:///{tmp_path}/jobs.sqlite3", "output_dir": str(tmp_path / "made")}
+    with Jobs(**where) as jobs:
+        assert jobs.list() == []
+    return where
 
 
 @pytest.fixture
@@ -169,7 +172,7 @@ def test_cancel_withdraws_what_is_queued_and_says_what_is_not(doubao, jobs, emul
     ("words", "said"),
     [
         (["show", "nobody"], "there is no job 'nobody'"),
-        (["list", "--ledger", "sqlite:///nowhere/at/all.db"], "cannot be read"),
+        (["list", "--ledger", "sqlite:///nowhere/at/all.db"], "there is no ledger at"),
         (["list", "--ledger", "postgresql://u:secret@127.0.0.1:1/d"], "postgresql://127.0.0.1:1/d"),
         (["release", "nobody"], "there is no job"),
     ],
@@ -214,3 +217,14 @@ def test_an_interrupt_is_no_traceback(doubao, monkeypatch):
     monkeypatch.setattr(Jobs, "resume", interrupted)
     monkeypatch.setattr(Jobs, "list", interrupted)
     assert doubao("list") == (130, "")
+
+
+@pytest.mark.parametrize("words", [["list"], ["resume"], ["show", "scene-1"]])
+def test_a_ledger_that_is_not_there_is_said_and_not_made(tmp_path, monkeypatch, capsys, words):
+    """A slip in its name would otherwise read as "nothing is left to do"."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DOUBAO_LEDGER", raising=False)
+    assert main(["jobs", *words]) == 2
+    assert main(["jobs", *words, "--ledger", "sqlite:///typo.sqlite3"]) == 2
+    assert capsys.readouterr().err.count("there is no ledger at") == 2
+    assert list(tmp_path.iterdir()) == []

@@ -7,13 +7,16 @@ import threading
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 
 import psycopg
 import pytest
+from sqlalchemy import text, update
 
 from doubao_core import ConfigError
 from doubao_core.jobs import AsyncJobs, Jobs, State
+from doubao_core.jobs.database import JOBS
 from doubao_core.jobs.leases import Leases
 from doubao_core.jobs.ledger import Ledger
 from doubao_core.jobs.record import Record
@@ -113,6 +116,26 @@ def test_of_many_that_move_a_job_one_does(open_ledger):
     assert [(each.state, each.attempt) for each in marked] == [(State.SUBMITTING, 1)]
 
 
+def test_a_server_that_is_strict_by_default_refuses_no_move(postgres):
+    name = f"jobs_{uuid.uuid4().hex}"
+    with psycopg.connect(f"host={postgres} user=postgres", autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+        strict = "SET default_transaction_isolation = serializable"
+        connection.execute(f"ALTER DATABASE {name} {strict}")
+    url = f"postgresql://postgres@/{name}?host={postgres}"
+    ledgers = [Ledger(url) for _ in range(2)]
+    with closing(ledgers[0]), closing(ledgers[1]), ThreadPoolExecutor(1) as pool:
+        record = ledgers[0].intend(draft())
+        assert ledgers[1].find(record.key) is not None
+        with ledgers[0]._writing() as connection:
+            connection.execute(update(JOBS).values(reason="held by this transaction"))
+            other = pool.submit(ledgers[1].move, record, State.SUBMITTING, attempt=1)
+            with ledgers[0]._engine.connect() as watching:
+                waits = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+                until(lambda: watching.execute(waits).scalar_one())
+        assert other.result().state is State.SUBMITTING
+
+
 def test_an_answer_that_came_after_all_beats_what_was_concluded(open_ledger):
     ledger = open_ledger()
     sent = ledger.move(ledger.intend(draft()), State.SUBMITTING, attempt=1)
@@ -125,11 +148,18 @@ def test_an_answer_that_came_after_all_beats_what_was_concluded(open_ledger):
     assert ledger.get("scene-1").task_id == "cgt-1"
 
 
+def test_an_answer_that_comes_after_a_release_spares_the_second_payment(open_ledger):
+    ledger = open_ledger()
+    first = ledger.move(ledger.intend(draft()), State.SUBMITTING, attempt=1)
+    released = ledger.move(ledger.move(first, State.HELD), State.NEW)
+    assert ledger.move(first, State.ACCEPTED, task_id="cgt-1").task_id == "cgt-1"
+    assert ledger.move(released, State.SUBMITTING, attempt=2) is None
+
+
 def test_an_answer_to_an_earlier_attempt_changes_nothing(open_ledger):
     ledger = open_ledger()
     first = ledger.move(ledger.intend(draft()), State.SUBMITTING, attempt=1)
     released = ledger.move(ledger.move(first, State.HELD), State.NEW)
-    assert ledger.move(first, State.ACCEPTED, task_id="cgt-1") is None
     second = ledger.move(released, State.SUBMITTING, attempt=2)
     assert ledger.move(first, State.ACCEPTED, task_id="cgt-1") is None
     assert ledger.move(second, State.ACCEPTED, task_id="cgt-2").task_id == "cgt-2"
@@ -316,10 +346,10 @@ async def test_a_cancelled_submission_still_learns_the_task(tmp_path, emulator):
     assert list(emulator.world.table(Task)) == [job.task_id]
 
 
-async def test_a_submission_that_is_cancelled_at_its_mark_is_sent_and_noted(
+async def test_a_submission_that_is_cancelled_at_its_mark_takes_it_back(
     tmp_path, emulator, monkeypatch
 ):
-    """Between the mark and the request nobody could tell later whether it was sent."""
+    """Otherwise nobody could tell later whether it was sent."""
     marking, cancelled = threading.Event(), threading.Event()
     real = Ledger.move
 
@@ -339,7 +369,9 @@ async def test_a_submission_that_is_cancelled_at_its_mark_is_sent_and_noted(
         cancelled.set()
         with pytest.raises(asyncio.CancelledError):
             await submitting
-        assert (await jobs.get("scene-1")).state is State.ACCEPTED
+        assert (await jobs.get("scene-1")).state is State.NEW
+        assert not emulator.world.table(Task)
+        assert (await jobs.submit(FILM, key="scene-1")).state is State.ACCEPTED
 
 
 async def test_a_cancelled_wait_leaves_the_job_to_others(tmp_path, emulator):

@@ -202,3 +202,10 @@ def test_a_task_that_the_service_forgot_is_lost_only_after_its_days(jobs, film, 
     with pytest.raises(JobExpired, match="forgets a task after 7 days"):
         jobs.wait("scene-1", timeout=0)
     assert jobs.get("scene-1").state is State.FAILED
+
+
+def test_a_clock_that_runs_ahead_does_not_end_a_film_that_the_service_has(jobs, film, slow):
+    jobs.submit(film, key="scene-1")
+    ledger = jobs.jobs._ledger
+    ledger.note(ledger.get("scene-1"), posted_at=time.time() - 8 * 86_400)
+    assert jobs.wait("scene-1", timeout=0).state is State.ACCEPTED

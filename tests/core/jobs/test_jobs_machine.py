@@ -13,7 +13,7 @@ from doubao_core.jobs.machine import ENDED, MOVES, RELEASABLE, State, moved, sou
 
 LEGAL = """
     new: submitting cancelled
-    submitting: accepted made refused unsure held
+    submitting: new accepted made refused unsure held
     unsure: accepted made refused held
     accepted: done failed cancelled
     made: done
@@ -56,8 +56,8 @@ def test_every_way_to_a_second_payment_passes_a_refusal_or_a_release(wanted):
         since.append(state)
 
 
-def test_only_a_release_leads_back_to_the_beginning():
-    assert sources(State.NEW) == RELEASABLE
+def test_only_a_release_or_a_refusal_of_its_own_request_leads_back_to_the_beginning():
+    assert sources(State.NEW) == RELEASABLE | {State.SUBMITTING}
     assert sources(State.SUBMITTING) == {State.NEW, State.REFUSED}
 
 

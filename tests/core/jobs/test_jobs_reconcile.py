@@ -71,6 +71,15 @@ def test_where_the_service_is_seen_to_drop_marks_settings_decide():
     assert isinstance(reconcile(intent(), [task(7), shown], others, SOON), Wait)
 
 
+def test_without_a_mark_a_task_that_was_made_long_after_is_somebody_elses():
+    """The process died, and was missed only the next day."""
+    orphan = replace(intent(None), lost_at=POSTED + 86_400)
+    made = task(7, at=POSTED + 3600)
+    assert isinstance(reconcile(orphan, [made], {}, POSTED + 86_400), Wait)
+    slow = task(8, at=POSTED + 600)
+    assert reconcile(orphan, [made, slow], {}, POSTED + 86_400).task_id == "cgt-8"
+
+
 def test_without_a_mark_the_only_fitting_task_is_adopted():
     assert reconcile(intent(None), [task(7)], {}, SOON) == Adopt(
         "cgt-7", "task cgt-7 is the only one with its settings and time"

@@ -5,17 +5,20 @@ from __future__ import annotations
 import copy
 import json
 import sqlite3
+import stat
 import sys
 from contextlib import closing
 
 import pytest
 
 from doubao_core import AsyncClient, Client, ConfigError, PermissionDenied
-from doubao_core.jobs import AsyncJobs, Jobs
+from doubao_core.jobs import AsyncJobs, Jobs, State
 from doubao_core.jobs.job import kept, revived
 from doubao_core.studio import VideoOrder
 
 FILES = "/media/"
+# Of SQLite: https://sqlite.org/pragma.html#pragma_synchronous
+EXTRA = 3
 
 
 def test_no_key_and_no_signed_address_is_shown_and_no_key_is_kept(jobs, tmp_path, film, pair, key):
@@ -73,6 +76,8 @@ def test_a_full_ledger_is_said_before_anything_is_sent(make_jobs, creates, tmp_p
         ("sqlite:///:memory:", "in memory forgets"),
         ("mysql://u:secret@h/d", "SQLite or PostgreSQL, not in mysql"),
         ("nonsense", "no database address"),
+        ("postgresql://u:secret@h:port/d", "no database address"),
+        ("postgresql+secret://u@h/d", "no database address"),
     ],
 )
 def test_a_ledger_must_be_one_that_lasts(make_jobs, ledger, said):
@@ -136,3 +141,44 @@ def test_the_same_jobs_serve_both_kinds_of_clients(make_jobs, film, emulator, ke
         other.close()
     assert isinstance(jobs.over(AsyncClient(base_url=emulator.base_url)), AsyncJobs)
     assert copy.deepcopy(jobs.jobs) is jobs.jobs
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_ledger_that_is_removed_under_its_user_takes_no_more_jobs(
+    make_jobs, creates, tmp_path, film, other_film, replaced
+):
+    """What SQLite would write into the removed file is read by nobody, and would be paid again."""
+    file = tmp_path / "jobs.sqlite3"
+    jobs = make_jobs()
+    jobs.submit(film, key="scene-1")
+    for each in tmp_path.glob("jobs.sqlite3*"):
+        each.rename(tmp_path / f"old-{each.name}")
+    if replaced:
+        make_jobs().list()
+    with pytest.raises(ConfigError, match=r"jobs\.sqlite3 was removed or replaced"):
+        jobs.submit(other_film, key="scene-2")
+    assert creates() == 1
+    assert file.exists() == replaced
+
+
+def test_a_ledger_is_private_and_survives_a_power_cut(make_jobs, tmp_path):
+    jobs = make_jobs()
+    jobs.list()
+    assert {stat.S_IMODE(each.stat().st_mode) for each in tmp_path.glob("jobs.sqlite3*")} == {0o600}
+    with jobs.jobs._ledger._reading() as connection:
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar_one() == EXTRA
+
+
+def test_a_result_that_cannot_be_read_hides_no_other_job(make_jobs, tmp_path, film, other_film):
+    jobs = make_jobs()
+    for key, order in (("scene-1", film), ("scene-2", other_film)):
+        jobs.submit(order, key=key)
+        jobs.wait(key)
+    with closing(sqlite3.connect(tmp_path / "jobs.sqlite3")) as database:
+        database.execute("UPDATE doubao_jobs SET result = '{\"v\": 9}' WHERE key = 'scene-1'")
+        database.commit()
+    odd, good = jobs.list()
+    assert (odd.state, odd.result) == (State.DONE, None)
+    assert "written by another release" in odd.text
+    assert good.result.path.exists()
+    assert jobs.wait("scene-1").state is State.DONE
