@@ -43,6 +43,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m doubao_emulator",
         description="A local server that speaks Volcengine Ark's protocol; any key will do.",
+        epilog=_places(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=int, default=8765, help="port to listen on, 0 for any")
@@ -62,6 +64,16 @@ def _parser() -> argparse.ArgumentParser:
         "--latency", type=float, default=0.0, metavar="SECONDS", help="wait before each answer"
     )
     return parser
+
+
+def _places() -> str:
+    """Say where the other protocols are spoken; nothing without the extra that speaks them."""
+    try:
+        from doubao_emulator.server import places  # noqa: PLC0415
+    except ImportError:
+        return ""
+    lines = [f"  {name:<24} {path}" for name, path in sorted(places().items())]
+    return "\n".join(["base URLs below the server's address:", *lines])
 
 
 def _fail(sentence: str) -> int:

@@ -36,6 +36,12 @@ _START_LIMIT_S = 10.0
 _KEEP_ALIVE_S = 75
 
 
+def places() -> dict[str, str]:
+    """Return the path of each provider's base URL."""
+    clouds = {cloud.name: cloud.prefix for cloud in (ARK, BYTEPLUS)}
+    return clouds | {name: dialect.prefix for name, dialect in dialects.known().items()}
+
+
 class Emulator:
     """A local server that speaks Ark's protocol, in a thread of its own.
 
@@ -101,11 +107,10 @@ class Emulator:
         Raises:
             ValueError: For a name that has no dialect here.
         """
-        places: dict[str, str] = {cloud.name: cloud.prefix for cloud in (ARK, BYTEPLUS)}
-        places |= {name: dialect.prefix for name, dialect in dialects.known().items()}
-        if provider not in places:
-            raise ValueError(f"No dialect is called {provider!r}; choose from {sorted(places)}.")
-        return self.world.origin + places[provider]
+        known = places()
+        if provider not in known:
+            raise ValueError(f"No dialect is called {provider!r}; choose from {sorted(known)}.")
+        return self.world.origin + known[provider]
 
     @property
     def rate_limit(self) -> RateLimit | None:

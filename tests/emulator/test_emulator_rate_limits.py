@@ -277,6 +277,16 @@ def test_the_command_line_takes_the_limits():
     assert answers[0].elapsed.total_seconds() >= 0.01
 
 
+def test_the_help_says_where_each_protocol_is_spoken():
+    command = [sys.executable, "-m", "doubao_emulator", "--help"]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    with Emulator() as emulator:
+        for provider in ("ark", "xroute", "doitong"):
+            path = emulator.base_url_of(provider).removeprefix(emulator.base_url[:-7])
+            assert f"{provider} " in told
+            assert f" {path}\n" in told
+
+
 def test_the_command_line_says_what_is_wrong_with_a_limit():
     command = [sys.executable, "-m", "doubao_emulator", "--requests-per-minute", "0"]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
