@@ -29,6 +29,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json
 
+from doubao_core.redaction import redact
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -294,10 +296,7 @@ _BY_TYPE: dict[str, int] = {
 }
 # Overflow is also reported as a generic InvalidParameter with one of these texts (ark.md 2.2).
 _OVERFLOW_TEXT = re.compile(r"exceed(s|ed)? max message tokens", re.IGNORECASE)
-_OK = 200
-_REFUSED = 400
-# The first status that means "the server's fault".
-_SERVER_FAULT = 500
+_OK, _REFUSED, _SERVER_FAULT = 200, 400, 500
 
 
 def classify(status: int | None, code: str | None, message: str) -> type[DoubaoError]:
@@ -386,20 +385,6 @@ def misshapen(error: Exception, request_id: str | None = None) -> Malformed:
         f"the answer is JSON of an unknown shape ({type(error).__name__}: {error})",
         request_id=request_id,
     )
-
-
-_SIGNED_QUERY = re.compile(r"(https?://[^\s?\"'<>]+)\?[^\s\"'<>]+")
-_DATA_URL = re.compile(r"(data:[\w.+/-]*;base64,)[A-Za-z0-9+/=]{24,}")
-_BASE64 = re.compile(r"[A-Za-z0-9+/]{256,}={0,2}")
-_BEARER = re.compile(r"(?i)(bearer\s+)[^\s\"',]{6,}")
-
-
-def redact(text: str) -> str:
-    """Take out of *text* what must never be in an error: keys, signed queries, base64 bodies."""
-    text = _SIGNED_QUERY.sub(r"\1?…", text)
-    text = _DATA_URL.sub(r"\1…", text)
-    text = _BASE64.sub("…", text)
-    return _BEARER.sub(r"\1…", text)
 
 
 def _request_id(message: str) -> str | None:

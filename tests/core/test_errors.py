@@ -28,8 +28,9 @@ from doubao_core import (
     ServerError,
     Truncated,
 )
-from doubao_core.errors import checked, classify, from_payload, from_reply, redact
+from doubao_core.errors import checked, classify, from_payload, from_reply
 from doubao_core.operation import Reply
+from doubao_core.redaction import redact
 
 MEDIA = ("Text", "Image", "Video", "Audio")
 DENIED = (
@@ -301,6 +302,7 @@ def test_a_config_error_is_a_value_error_too():
             "see https://tos.example/a.mp4?… now",
         ),
         ('"https://h/p?token=1"', '"https://h/p?…"'),
+        ("HTTPS://H/p?token=1", "HTTPS://H/p?…"),
         ("bad data:image/png;base64," + "A" * 500 + ".", "bad data:image/png;base64,…."),
         ("got " + "aB3/" * 100 + "==", "got …"),
         ("Authorization: Bearer sk-abcdef123456", "Authorization: Bearer …"),
