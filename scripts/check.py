@@ -27,7 +27,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=environment.CACHE) as folder:
         _install_wheel(binaries, Path(folder))
         wheel_only = {"DOUBAO_TEST_INSTALLED": "1"}
-        _step("tests", [binaries / "pytest", "-n", "2", *sys.argv[1:]], **wheel_only)
+        _step(
+            "tests",
+            [binaries / "pytest", "-n", "2", "--dist", "worksteal", *sys.argv[1:]],
+            **wheel_only,
+        )
     print("All checks passed.")
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from doubao_core import media
 from doubao_core.errors import ConfigError, DoubaoError
 from doubao_core.jobs import LEDGER, OUTPUT_DIR, Job, Jobs, State
+from doubao_core.jobs.job import GONE
 from doubao_core.jobs.reconcile import PATIENCE
 
 _OK, _BAD, _GOES_ON, _HELD = 0, 1, 3, 4
@@ -58,7 +61,11 @@ def _command(
         help=f"default: DOUBAO_LEDGER, then {LEDGER}",
     )
     parser.add_argument(
-        "--output-dir", default=OUTPUT_DIR, metavar="PLACE", help="folder or URL for results"
+        "--output-dir",
+        default=OUTPUT_DIR,
+        metavar="PLACE",
+        help=f"folder or URL for results, default: ./{OUTPUT_DIR}; the ledger does not know where "
+        "the program that ordered them puts its own, so say the same",
     )
     parser.add_argument("--provider", help="default: DOUBAO_PROVIDER, then ark")
     parser.add_argument("--base-url", metavar="URL", help="default: DOUBAO_BASE_URL")
@@ -117,8 +124,44 @@ def _show(jobs: Jobs, options: argparse.Namespace) -> int:
     return _told(jobs.get(options.key), options)
 
 
+class _Teller:
+    """Says on the terminal what moves, while the command works."""
+
+    def __init__(self, output_dir: str) -> None:
+        self._place = media.storage(output_dir).location
+        self._said: dict[str, str] = {}
+
+    def begin(self, jobs: Jobs, wanted: Iterable[Job]) -> None:
+        """Say where results go, and which of the *wanted* jobs another process has."""
+        keys = {job.key for job in wanted if job.provider == jobs.client.provider and not job.ended}
+        if not keys:
+            return
+        _say(f"Results go to {self._place} (--output-dir).")
+        taken = jobs.taken()
+        for key in sorted(keys & taken.keys()):
+            _say(
+                f"{key}: another process works on it; if that one died, it is taken over at "
+                f"{taken[key].astimezone():%H:%M:%S}."
+            )
+
+    def tell(self, key: str, status: str) -> None:
+        """Say that a job moved."""
+        if self._said.get(key) != status:
+            self._said[key] = status
+            _say(f"{key}: {status}")
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
 def _resume(jobs: Jobs, options: argparse.Namespace) -> int:
-    found = jobs.resume(timeout=options.timeout)
+    tell = None
+    if not options.json:
+        teller = _Teller(options.output_dir)
+        teller.begin(jobs, jobs.list())
+        tell = teller.tell
+    found = jobs.resume(timeout=options.timeout, on_status=tell)
     if options.json:
         _print_json([job.to_dict() for job in found])
     elif not found:
@@ -131,6 +174,8 @@ def _resume(jobs: Jobs, options: argparse.Namespace) -> int:
 
 
 def _wait(jobs: Jobs, options: argparse.Namespace) -> int:
+    if not options.json:
+        _Teller(options.output_dir).begin(jobs, [jobs.get(options.key)])
     try:
         job = jobs.wait(options.key, timeout=options.timeout)
     except DoubaoError:
@@ -160,6 +205,8 @@ def _told(job: Job, options: argparse.Namespace) -> int:
 
 
 def _code(job: Job) -> int:
+    if job.state is State.ACCEPTED and job.status == GONE:
+        return _HELD
     return _CODES.get(job.state, _GOES_ON)
 
 

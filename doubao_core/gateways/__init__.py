@@ -105,7 +105,7 @@ def route(provider: Gateway, operation: str) -> Route:
         able = sorted(each.name for each in known().values() if operation in each.routes)
         raise UnsupportedOperation(
             f"provider {provider.name!r} does not offer {operation}; "
-            f"{', '.join(able) or 'no known provider'} does",
+            f"{', '.join(able) or 'no known provider'} {'do' if len(able) > 1 else 'does'}",
             gateway=provider.name,
             operation=operation,
         ) from None

@@ -41,7 +41,7 @@ class Done:
     Attributes:
         key: What it was added as.
         job: The job as the ledger has it; ``None`` if it was never submitted.
-        problem: Why there is no result, in words.
+        problem: Why there is no result, in words; also of a job that goes on.
         skipped: Whether the budget had no room for it, so that it was not submitted.
         cost: What it cost by the prices that the batch was given; ``None`` if nothing was paid.
     """
@@ -211,10 +211,11 @@ class Batch:
 
     def _done(self, key: str, outcome: JSON) -> Done:
         cost = outcome.get("cost")
+        job = self._known(key)
         return Done(
             key=key,
-            job=self._known(key),
-            problem=outcome.get("problem"),
+            job=job,
+            problem=outcome.get("problem") or _why(job),
             skipped=outcome.get("state") == SKIPPED,
             cost=Estimate.from_dict(cost) if cost else None,
         )
@@ -298,6 +299,13 @@ def _check_same(key: str, attempts: list[Entry], task: JSON) -> None:
             f"{key!r} stands for another order in this batch already: a key means one order for "
             "ever; give this one another key"
         )
+
+
+def _why(job: Job | None) -> str | None:
+    """Say why there is no result of what ended without a word."""
+    if job is None:
+        return "it was never submitted, and the queue does not say why; add it again"
+    return None if job.state is State.DONE else job.text
 
 
 def _stays(outcome: JSON | None) -> bool:

@@ -15,6 +15,7 @@ from doubao_core.client import AsyncClient, Client
 from doubao_core.errors import ConfigError, DoubaoError
 from doubao_core.jobs.configured import Order
 from doubao_core.jobs.drive import AsyncJobs, Jobs
+from doubao_core.jobs.errors import LedgerError
 from doubao_core.jobs.steps import Event
 from doubao_core.studio import (
     Allowance,
@@ -63,6 +64,44 @@ def _url(jobs: object) -> str:
     raise ConfigError(
         f"jobs= cannot be {type(jobs).__name__}: give the URL of a ledger, Jobs or AsyncJobs"
     )
+
+
+def check_limits(
+    jobs: Jobs | None, order: Order, *, key: str | None, allowance: Allowance, provider: str
+) -> None:
+    """Refuse what the limits have no room for, before a person is asked; nothing is spent.
+
+    Raises:
+        ConfigError: There is no room, and *order* is not a job that may be paid already.
+    """
+    refusal = allowance.refusal(order, provider)
+    if refusal is None:
+        return
+    if jobs is None:
+        raise refusal
+    try:
+        jobs.get(jobs.key_of(order) if key is None else key)
+    except LedgerError:
+        raise
+    except ConfigError:
+        raise refusal from None
+
+
+async def acheck_limits(
+    jobs: AsyncJobs | None, order: Order, *, key: str | None, allowance: Allowance, provider: str
+) -> None:
+    """Refuse what the limits have no room for; see :func:`check_limits`."""
+    refusal = await asyncio.to_thread(allowance.refusal, order, provider)
+    if refusal is None:
+        return
+    if jobs is None:
+        raise refusal
+    try:
+        await jobs.get(jobs.key_of(order) if key is None else key)
+    except LedgerError:
+        raise
+    except ConfigError:
+        raise refusal from None
 
 
 def made(

@@ -7,6 +7,8 @@ import math
 import time
 import uuid
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeAlias, TypeVar
 
@@ -33,6 +35,7 @@ OUTPUT_DIR = "doubao_media"
 _LEFT = frozenset(State) - ENDED
 
 Order: TypeAlias = ImageOrder | VideoOrder
+OnStatus: TypeAlias = Callable[[str, str], None]
 C = TypeVar("C", Client, AsyncClient)
 
 
@@ -131,6 +134,14 @@ class Configured(ABC, Generic[C]):
     def knows(self, task_id: str) -> bool:
         """Whether a task belongs to a job here: what a receiver of callbacks asks (``ours=``)."""
         return self._ledger.knows(self._client.provider, task_id)
+
+    def taken(self) -> dict[str, datetime]:
+        """Give the jobs that a process works on, and until when they are kept if it is dead.
+
+        One that is alive renews its lease; :meth:`resume` waits for both.
+        """
+        now = datetime.now(UTC)
+        return {key: now + timedelta(seconds=left) for key, left in self._ledger.taken().items()}
 
     def _left(self) -> list[str]:
         jobs = self._ledger.jobs(_LEFT)

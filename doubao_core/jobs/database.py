@@ -84,8 +84,11 @@ def engine_of(url: str) -> Engine:
             # refuse some instead of letting them wait for each other.
             return create_engine(address, pool_pre_ping=True, isolation_level="READ COMMITTED")
     except (SQLAlchemyError, ValueError) as error:
+        # What has no scheme is a file's name, unless it looks like somebody's password.
+        meant = "file" if {":", "@"} & {*url} else url
         raise ConfigError(
-            "ledger is no database address: use sqlite:///file or postgresql://user@host/database"
+            f"the ledger's name is no database address: use sqlite:///{meant} or "
+            "postgresql://user@host/database"
         ) from error
     if backend != "sqlite":
         raise ConfigError(f"a ledger is kept in SQLite or PostgreSQL, not in {backend}")

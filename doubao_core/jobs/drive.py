@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias, overload
 
 from doubao_core.client import AsyncClient, Client
 from doubao_core.errors import DoubaoError
-from doubao_core.jobs.configured import C, Configured, Order, outcome, rests, until
+from doubao_core.jobs.configured import C, Configured, OnStatus, Order, outcome, rests, until
 from doubao_core.jobs.driver import End, arun, run
-from doubao_core.jobs.job import Job
+from doubao_core.jobs.job import GONE, Job
 from doubao_core.jobs.machine import State
 from doubao_core.jobs.record import Record
 from doubao_core.jobs.steps import Event, Flow
-from doubao_core.studio import Allowance
+from doubao_core.studio import Allowance, Progress
 
 if TYPE_CHECKING:
     from doubao_core.jobs.finish import Finish
@@ -134,7 +134,7 @@ class Jobs(_Face[Client]):
             pass
         return Job.of(work.end).checked()
 
-    def resume(self, *, timeout: float | None = None) -> Listed:
+    def resume(self, *, timeout: float | None = None, on_status: OnStatus | None = None) -> Listed:
         """Finish every job of this provider that has not ended; raises for none of them.
 
         Jobs that were written down and never sent are sent; films whose answer was lost are looked
@@ -142,22 +142,25 @@ class Jobs(_Face[Client]):
 
         Args:
             timeout: Seconds in all; by default as long as it takes.
+            on_status: Called with a job's key and status at each look, and when it rests.
         """
         end = until(timeout)
-        jobs = [self._resumed(key, 0.0) for key in self._left()]
+        tell = on_status or _untold
+        jobs = [self._resumed(key, 0.0, tell) for key in self._left()]
         return [
-            job if rests(job) else self._resumed(job.key, max(0.0, end - time.monotonic()))
+            job if rests(job) else self._resumed(job.key, max(0.0, end - time.monotonic()), tell)
             for job in jobs
         ]
 
-    def _resumed(self, key: str, timeout: float) -> Job:
+    def _resumed(self, key: str, timeout: float, tell: OnStatus) -> Job:
         work = self._work()
         try:
-            for _ in self._driven(work, work.resumed(key, until(timeout))):
-                pass
+            for event in self._driven(work, work.resumed(key, until(timeout))):
+                if isinstance(event, Progress):
+                    tell(key, event.status)
         except DoubaoError as error:
             return Job.of(self._ledger.get(key), problem=str(error))
-        return Job.of(work.end)
+        return _told(Job.of(work.end), tell)
 
     def get(self, key: str) -> Job:
         """Give a job as the ledger has it.
@@ -282,27 +285,38 @@ class AsyncJobs(_Face[AsyncClient]):
         self,
         *,
         timeout: float | None = None,  # noqa: ASYNC109 - likewise
+        on_status: OnStatus | None = None,
     ) -> Listed:
         """Finish every job of this provider that has not ended; see :meth:`Jobs.resume`."""
         end = until(timeout)
-        jobs = [await self._resumed(key, 0.0) for key in await asyncio.to_thread(self._left)]
+        tell = on_status or _untold
+        left = await asyncio.to_thread(self._left)
+        jobs = [await self._resumed(key, 0.0, tell) for key in left]
         limit = asyncio.Semaphore(_AT_ONCE)
 
         async def rest(job: Job) -> Job:
             async with limit:
                 if rests(job):
                     return job
-                return await self._resumed(job.key, max(0.0, end - time.monotonic()))
+                return await self._resumed(job.key, max(0.0, end - time.monotonic()), tell)
 
         return [*await asyncio.gather(*map(rest, jobs))]
 
-    async def _resumed(self, key: str, timeout: float) -> Job:  # noqa: ASYNC109 - likewise
+    async def _resumed(
+        self,
+        key: str,
+        timeout: float,  # noqa: ASYNC109 - likewise
+        tell: OnStatus,
+    ) -> Job:
         work = self._work()
         try:
-            await self._end(work, work.resumed(key, until(timeout)))
+            async with aclosing(self._driven(work, work.resumed(key, until(timeout)))) as events:
+                async for event in events:
+                    if isinstance(event, Progress):
+                        tell(key, event.status)
         except DoubaoError as error:
             return Job.of(await asyncio.to_thread(self._ledger.get, key), problem=str(error))
-        return Job.of(work.end)
+        return _told(Job.of(work.end), tell)
 
     async def get(self, key: str) -> Job:
         """Give a job as the ledger has it; see :meth:`Jobs.get`."""
@@ -354,3 +368,13 @@ class AsyncJobs(_Face[AsyncClient]):
             for each in work.opened:
                 await each.aclose()
             await asyncio.to_thread(self._leases.drop, work.token)
+
+
+def _untold(_: str, __: str) -> None:
+    """Tell nobody."""
+
+
+def _told(job: Job, tell: OnStatus) -> Job:
+    if rests(job) or job.status == GONE:
+        tell(job.key, job.state.value if rests(job) else GONE)
+    return job

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,7 +21,7 @@ from doubao_core.errors import (
     RequestError,
     UnsupportedOperation,
 )
-from doubao_core.jobs.job import NO_LIST, kept
+from doubao_core.jobs.job import GONE, NO_LIST, kept
 from doubao_core.jobs.machine import ENDED, RELEASABLE, State
 from doubao_core.jobs.reconcile import KEPT, SKEW, Adopt, Hold, Verdict, Wait, reconcile
 from doubao_core.jobs.record import Record
@@ -68,6 +69,10 @@ class Finish(Work):
             return (yield from self._noted(record, State.CANCELLED, **given_up))
         if record.state is not State.ACCEPTED:
             return record
+        # Not on the first look: a task that was just made may be shown late.
+        if record.status == GONE and (yield from self._is_gone(record)):
+            gone = {"reason": "the service knows no such task, so there was nothing to withdraw"}
+            return (yield from self._noted(record, State.CANCELLED, **gone))
         if (yield Call(partial(self._studio.withdraw, record.task_id or ""))):
             withdrawn = {"status": "cancelled", "reason": "its task was withdrawn from the queue"}
             return (yield from self._noted(record, State.CANCELLED, **withdrawn))
@@ -226,7 +231,7 @@ class Finish(Work):
                     continue
                 if event.status != status:
                     status = event.status
-                    yield from self._remembered(record, status=status)
+                    yield from self._remembered(record, status=status, reason=None)
                 yield Show(event)
         except JobFailed as error:
             return (yield from self._failed(record, error))
@@ -234,18 +239,30 @@ class Finish(Work):
         if result is not None and _is_saved(result):
             changes = {"status": result.status, "result": result.to_dict(), "reason": None}
             return (yield from self._noted(record, State.DONE, **changes))
-        if time.time() - (record.posted_at or record.created_at) > KEPT:
-            # The clock alone is no proof, as it may be wrong.
-            try:
-                yield Call(partial(self._client.get_video, task.id))
-            except NotFound:
-                gone = JobExpired(f"the service forgets a task after 7 days: {task.id} is lost")
-                return (yield from self._failed(record, gone))
-            except DoubaoError:
-                pass
-        reason = result.problem if result else None
-        yield from self._remembered(record, status=status, reason=reason)
-        return replace(record, status=status, reason=reason)
+        return (yield from self._unfinished(record, status, result.problem if result else None))
+
+    def _unfinished(self, record: Record, status: str | None, problem: str | None) -> Flow[Record]:
+        """Write down how a film stands that is not saved; one that is lost for good failed."""
+        old = time.time() - (record.posted_at or record.created_at) > KEPT
+        # The clock alone is no proof, as it may be wrong.
+        if (old or problem) and (yield from self._is_gone(record)):
+            if old:
+                lost = f"the service forgets a task after 7 days: {record.task_id} is lost"
+                return (yield from self._failed(record, JobExpired(lost)))
+            status, problem = GONE, _gone(record.key)
+        yield from self._remembered(record, status=status, reason=problem)
+        return replace(record, status=status, reason=problem)
+
+    def _is_gone(self, record: Record) -> Flow[bool]:
+        """Whether the service says that it has no such task."""
+        try:
+            yield Call(partial(self._client.get_video, record.task_id or ""))
+        except NotFound:
+            return True
+        except DoubaoError:
+            # What cannot be looked at now is there until the service says otherwise.
+            return False
+        return False
 
     def _failed(self, record: Record, error: JobFailed) -> Flow[Record]:
         return (yield from self._noted(record, State.FAILED, error=kept(error), reason=None))
@@ -280,6 +297,16 @@ class Finish(Work):
             problem=answer.get("problem"),
             pricing=self._studio.pricing,
         )
+
+
+def _gone(key: str) -> str:
+    word = shlex.quote(key)
+    return (
+        "the service knows no such task any more, because it expired (after 7 days) or was "
+        "deleted, or belongs to another account or region, or to an emulator that was restarted; "
+        f"look there, or give it up with `doubao jobs cancel {word}`, after which "
+        f"`doubao jobs release {word}` lets it be made and paid for anew"
+    )
 
 
 def _task(record: Record) -> VideoTask:

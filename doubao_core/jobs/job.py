@@ -17,6 +17,8 @@ from doubao_core.studio.results import ImageResult, VideoResult
 _FACTS = ("status", "code", "param", "request_id", "gateway", "operation", "body")
 _AGAIN = "Do not submit it again: that could cost a second time."
 _UNREADABLE = "Its result in the ledger was written by another release, and cannot be read by this."
+GONE = "gone"
+"""Status of a task that the service does not find; ours, and no word of any service."""
 NO_LIST = (
     "the answer was lost, and the service has no list in which pictures could be looked for, so "
     "nobody can tell whether they were made and paid for; release the job to make them again"
@@ -32,7 +34,8 @@ class Job:
         key: What it is called; submitting the same key again gives this job.
         state: See :class:`~doubao_core.jobs.State`.
         task_id: The service's task, for a film that was accepted.
-        status: The service's last word on the task, such as ``"queued"``.
+        status: The service's last word on the task, such as ``"queued"``; ``"gone"`` if it says
+            that there is no such task.
         result: What was made and saved, once it is ``done``; for pictures that could not all be
             saved yet, those that were.
         error: Why it failed or was refused, or how its answer was lost.
@@ -114,7 +117,7 @@ class Job:
             return self.result.text
         if self.error is not None and self.state in {State.FAILED, State.REFUSED}:
             return f"{name} {_ENDS[self.state]}. {explained(self.error)}"
-        why = f": {self.reason}" if self.reason else ""
+        why = f": {self.reason.rstrip('.')}" if self.reason else ""
         if self.state is State.ACCEPTED:
             return f"{name} is task {self.task_id}, which is {self.status or 'queued'}{why}."
         return f"{name} {_ENDS[self.state]}{why}."

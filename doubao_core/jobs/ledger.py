@@ -221,6 +221,17 @@ class Ledger:
             )
             return connection.execute(statement).rowcount == 1
 
+    def taken(self) -> dict[str, float]:
+        """Give the jobs that anybody works on, with the seconds for which their leases last."""
+        with self._reading() as connection:
+            now = server_time(connection)
+            query = select(JOBS.c.key, JOBS.c.lease_until).where(
+                JOBS.c.owner.is_not(None),
+                JOBS.c.lease_until >= now,
+                JOBS.c.state.not_in(_names(ENDED)),
+            )
+            return {row.key: row.lease_until - now for row in connection.execute(query)}
+
     def renew(self, tokens: Iterable[str]) -> None:
         """Say that the work under these tokens goes on."""
         with self._writing() as connection:
@@ -294,7 +305,7 @@ class Ledger:
             reason = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
             raise LedgerError(
                 f"the job ledger at {self.where} cannot be {used}: {reason}; make it so, or name "
-                "another with ledger="
+                "another ledger"
             ) from error
 
 

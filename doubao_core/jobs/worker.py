@@ -178,6 +178,6 @@ class Worker:
 
 def _unpaid(job: Job) -> bool:
     if job.state is State.CANCELLED:
-        # Withdrawn or never sent; one that was held may have been paid all the same.
-        return job.task_id is not None or not job.attempt
+        # Withdrawn or never sent; one that was held, or is gone, may have been paid all the same.
+        return job.status == "cancelled" or not job.attempt
     return job.state in _UNPAID

@@ -63,9 +63,17 @@ class Remote:
         except ImportError as error:
             hint = install_hint("storage")
             raise ConfigError(f"{self.scheme}:// needs fsspec: {hint}") from error
-        with self.reported("open"):
-            # A listing that is remembered does not know of what other processes saved.
-            return fsspec.url_to_fs(self.location, use_listings_cache=False)[0]
+        try:
+            with self.reported("open"):
+                # A listing that is remembered does not know of what other processes saved.
+                return fsspec.url_to_fs(self.location, use_listings_cache=False)[0]
+        except ConfigError as error:
+            if not isinstance(error.__cause__, ImportError):
+                raise
+            raise ConfigError(
+                f"{self.scheme}:// needs a package that is not installed ({error.__cause__}): "
+                "install that package, or set another output_dir"
+            ) from error.__cause__
 
     @contextmanager
     def reported(self, doing: str, remedy: str = _REMEDY) -> Generator[None]:
@@ -82,11 +90,15 @@ class Remote:
         """Write a probe and take it away; see :meth:`Storage.check`."""
         # One name for all: where nothing may be deleted, one probe is left and not thousands.
         probe = f"{self.location}/.probe"
+        try:
+            files = self.files
+        except ConfigError as error:
+            raise ConfigError(f"nothing was sent: {error.message}") from error
         with self.reported("save results in", f"nothing was sent; the developer must {_REMEDY}"):
             self.make_folder()
-            self.files.pipe_file(probe, b"probe")
+            files.pipe_file(probe, b"probe")
         with suppress(Exception):
-            self.files.rm_file(probe)
+            files.rm_file(probe)
 
     def make_folder(self) -> None:
         """Make the folder, where there are folders; a bucket is nothing to make by accident."""

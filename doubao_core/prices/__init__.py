@@ -6,6 +6,7 @@ own table for what you really pay. What is not in a table is unknown and said to
 """
 
 from doubao_core.prices.estimate import Estimate, PriceTable, cost, estimate, money
+from doubao_core.prices.films import usual
 from doubao_core.prices.table import Price, Prices, published
 
 __all__ = [
@@ -17,4 +18,5 @@ __all__ = [
     "estimate",
     "money",
     "published",
+    "usual",
 ]

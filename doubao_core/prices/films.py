@@ -162,6 +162,24 @@ def _has_picture(request: Mapping[str, Any]) -> bool:
     return any(item.get("type") != "text" for item in request.get("content") or ())
 
 
+def usual(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the ``duration`` and ``resolution`` that a forecast takes where *request* has none.
+
+    A length that the model chooses is the longest, in words. A film from a draft is as the draft.
+    """
+    family = of_family("films", request["model"])
+    if family is None or _from_draft(request):
+        return {}
+    written = said(request)
+    found: dict[str, Any] = {}
+    if not _given("duration", request, written) and not _given("frames", request, written):
+        longest = f"up to {family['longest']}"
+        found["duration"] = longest if family["seconds"] == _CHOOSE else family["seconds"]
+    if not _given("resolution", request, written):
+        (found["resolution"],) = _resolutions(request, written, family)
+    return found
+
+
 def _from_draft(request: Mapping[str, Any]) -> bool:
     return any(item.get("type") == "draft_task" for item in request.get("content") or ())
 

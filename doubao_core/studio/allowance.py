@@ -108,6 +108,16 @@ class Allowance:
             self._give_back(asked)
             raise
 
+    def refusal(self, order: ImageOrder | VideoOrder, provider: str = "ark") -> ConfigError | None:
+        """Say why *order* would be refused now, if it would be; nothing is taken."""
+        try:
+            asked = self._asked(order, provider)
+            with self._spent.lock:
+                self._check(asked)
+        except ConfigError as error:
+            return error
+        return None
+
     def _asked(self, order: ImageOrder | VideoOrder, provider: str) -> _Sum:
         asked = _Sum(calls=1)
         if self._most.seconds is not None and isinstance(order, VideoOrder):

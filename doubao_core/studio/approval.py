@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+
+from pydantic import ValidationError
 
 from doubao_core.errors import ConfigError
 from doubao_core.operation import JSON
 from doubao_core.prices import Estimate, money
+from doubao_core.studio.arguments import faults
 
 UNKNOWN = "unknown"
 """What a question says of tokens and costs that nobody knows: never a guess."""
@@ -23,6 +27,10 @@ class NotAsked(ConfigError):
     """Nobody could be asked for approval; the developer is to know it, a model cannot help."""
 
 
+class WrongAnswer(ConfigError):
+    """A person approved a call with arguments that cannot be; the model's were not at fault."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
     """What a person is asked before a paid request; nothing is sent until an answer is there.
@@ -32,20 +40,22 @@ class Question:
         model: Model that would be paid.
         arguments: What the model wants, with what the developer fixed.
         estimate: What it will cost, as far as that is known.
+        left_open: What nobody said and what it costs depends on, as the estimate takes it.
     """
 
     tool: str
     model: str
     arguments: Mapping[str, Any]
     estimate: Estimate
+    left_open: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def text(self) -> str:
         """The question for a person who sees nothing else."""
-        listed = ", ".join(f"{name}={value!r}" for name, value in self.arguments.items())
+        left_open = f" Not said, so: {_listed(self.left_open)}." if self.left_open else ""
         return (
-            f"{self.tool} with {self.model}: {listed}. Estimated cost: {self.estimate.text}. "
-            "Approve? Answer yes, no, or other arguments."
+            f"{self.tool} with {self.model}: {_listed(self.arguments)}.{left_open} Estimated cost: "
+            f"{self.estimate.text}. Approve? Answer yes, no, or the arguments to change."
         )
 
     def payload(self) -> JSON:
@@ -54,6 +64,7 @@ class Question:
             "tool": self.tool,
             "model": self.model,
             "arguments": dict(self.arguments),
+            "left_open": dict(self.left_open),
             "estimate": {
                 "tokens": UNKNOWN if self.estimate.tokens is None else self.estimate.tokens,
                 "cost": self._cost,
@@ -72,6 +83,42 @@ class Question:
         """Give what becomes of the call if the answer is no."""
         return Refusal(tool=self.tool, arguments=self.arguments, reason=reason)
 
+    def changed(self, answer: Mapping[str, Any], fixed: Mapping[str, Any]) -> dict[str, Any]:
+        """Put the arguments of an answer over those of the question; ``None`` takes one away.
+
+        Raises:
+            ConfigError: One of them is *fixed* otherwise.
+        """
+        for name, value in answer.items():
+            if name in fixed and value != fixed[name]:
+                raise ConfigError(f"{name} is fixed by the program and cannot be changed")
+        return {**self.arguments, **answer}
+
+    @contextmanager
+    def blaming_the_answer(self) -> Generator[None]:
+        """Tell the model of arguments that it is not to correct: the person wrote them.
+
+        Raises:
+            WrongAnswer: Instead of a complaint about arguments, or of a limit.
+        """
+        try:
+            yield
+        except ConfigError as error:
+            # Its subclasses are about the program, such as a ledger.
+            if type(error) is not ConfigError:
+                raise
+            cause = error.__cause__
+            why = faults(cause) if isinstance(cause, ValidationError) else error.message
+            raise WrongAnswer(
+                f"The user approved this call of {self.tool} with other arguments, and those "
+                f"cannot be: {why}. Nothing was sent and nothing was paid. Your arguments were not "
+                "at fault: tell the user what is wrong with the answer, and ask what to do."
+            ) from error
+
+
+def _listed(arguments: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
@@ -79,7 +126,7 @@ class Answer:
 
     Attributes:
         approved: Whether the request may be sent.
-        arguments: What to call the tool with instead; ``None`` to take what was asked for.
+        arguments: Those to change; ``None`` to take what was asked for.
         reason: What the person said to a refusal.
     """
 
@@ -94,7 +141,7 @@ class Answer:
         A bool, or a word such as ``"yes"``; any other text is a refusal with that reason. A mapping
         is LangChain's decision (``{"type": "approve"}``, ``{"type": "reject", "message": …}``,
         ``{"type": "edit", "edited_action": {"args": {…}}}``, alone or in ``{"decisions": […]}``),
-        or else the arguments to take instead of all that were asked for.
+        or else arguments. Arguments are put over those of the question.
 
         Raises:
             NotAsked: It is none of these.
@@ -148,6 +195,24 @@ class Refusal:
             f"The user did not approve this call of {self.tool}: nothing was sent and nothing was "
             f"paid.{why} Do not call it again with the same arguments unless the user asks for it."
         )
+
+
+def check_approval(approval: Any, word: str) -> Any:
+    """Give what a developer passed as ``approval=``, if it is one.
+
+    Args:
+        approval: What was passed.
+        word: The only word that it may be.
+
+    Raises:
+        ConfigError: It is neither that word, nor a function, nor ``None``.
+    """
+    if approval is None or approval == word or callable(approval):
+        return approval
+    raise ConfigError(
+        f'approval= cannot be {approval!r}: give "{word}", a function of the question, or None '
+        '(LangChain\'s word is "interrupt", LlamaIndex\'s is "event")'
+    )
 
 
 def decided(decide: Callable[[Question], Any], question: Question) -> Answer:

@@ -295,10 +295,14 @@ def parsed(arguments: type[A], given: Mapping[str, Any], fixed: Mapping[str, Any
 
 def complaint(error: ValidationError) -> str:
     """Say in one sentence what a model must change in its arguments."""
-    faults = "; ".join(
+    return f"the arguments do not fit, correct them and call again: {faults(error)}"
+
+
+def faults(error: ValidationError) -> str:
+    """List what does not fit, whoever wrote it."""
+    return "; ".join(
         f"{fault['loc'][0] if fault['loc'] else 'the call'}: {fault['msg']}"
         for fault in error.errors(include_url=False, include_input=False, include_context=False)
         # Of an argument that may be left out, pydantic also says that it could have been.
         if fault["type"] != "none_required"
     )
-    return f"the arguments do not fit, correct them and call again: {faults}"

@@ -79,6 +79,7 @@ class Commission:
         given: Mapping[str, Any],
         *,
         ask: Callable[[Question], Answer] | None,
+        check: Callable[[Order], None],
         steps: Callable[[Any], Generator[Step]],
         report: Callable[[News], None],
     ) -> Outcome:
@@ -87,24 +88,29 @@ class Commission:
         Args:
             given: What the model wrote.
             ask: Gets an answer before anything is sent; ``None`` if nobody is asked.
+            check: Refuses what the limits have no room for, so that nobody is asked in vain.
             steps: Makes what an order asks for; its last step is the result.
             report: Gets the other steps.
 
         Raises:
             ConfigError: The arguments do not fit; nothing was sent.
             NotAsked: Nobody could be asked; nothing was sent.
+            WrongAnswer: The person's arguments do not fit; nothing was sent.
             NothingMade: Every picture failed.
             DoubaoError: The call was stopped, or it failed.
         """
         stopped = self.stop.ends()
         order = self.rules.asked(given)
         if ask is not None:
+            check(order)
             question = self._question(given, order)
             answer = ask(question)
             if not answer.approved:
                 return question.refused(answer.reason)
             if answer.arguments is not None:
-                order = self.rules.asked(answer.arguments)
+                with question.blaming_the_answer():
+                    order = self._changed(question, answer.arguments)
+                    check(order)
         with self._watch(order) as watch, closing(steps(order)) as running:
             for step in running:
                 if isinstance(step, ImageResult | VideoResult):
@@ -124,6 +130,7 @@ class Commission:
         given: Mapping[str, Any],
         *,
         ask: Callable[[Question], Awaitable[Answer]] | None,
+        check: Callable[[Order], Awaitable[None]],
         steps: Callable[[Any], AsyncGenerator[Step]],
         report: Callable[[News], Awaitable[None]],
     ) -> Outcome:
@@ -131,12 +138,15 @@ class Commission:
         # Naming a file as a reference reads it.
         order: Order = await asyncio.to_thread(self.rules.asked, given)
         if ask is not None:
+            await check(order)
             question = await asyncio.to_thread(self._question, given, order)
             answer = await ask(question)
             if not answer.approved:
                 return question.refused(answer.reason)
             if answer.arguments is not None:
-                order = await asyncio.to_thread(self.rules.asked, answer.arguments)
+                with question.blaming_the_answer():
+                    order = await asyncio.to_thread(self._changed, question, answer.arguments)
+                    await check(order)
         with self._watch(order) as watch:
             async with aclosing(steps(order)) as running:
                 async for step in running:
@@ -158,7 +168,11 @@ class Commission:
                 if value is not None and name not in _DEVELOPERS
             },
             estimate=self.pricing.estimate(order),
+            left_open=self.pricing.left_open(order),
         )
+
+    def _changed(self, question: Question, arguments: Mapping[str, Any]) -> Order:
+        return self.rules.asked(question.changed(arguments, self.rules.fixed))
 
     def _watch(self, order: Order) -> Watch:
         group = order.options.get("sequential_image_generation_options") or {}

@@ -13,12 +13,14 @@ from doubao_core.errors import (
     ContentRejected,
     DoubaoError,
     InsufficientCredits,
+    InvalidRequest,
     JobFailed,
     NotFound,
     PermissionDenied,
     QuotaExceeded,
     RateLimited,
     RequestError,
+    UnsupportedOperation,
     classify,
 )
 
@@ -27,6 +29,13 @@ _FACT = re.compile(r"[\w.:@-]{1,128}")
 _LOST = (
     "The answer to a paid request was lost, so it may or may not have been accepted and charged. "
     "Do not send it again by yourself: tell the user, who can look it up."
+)
+_NOT_OFFERED = (
+    "The provider cannot do this; nothing was sent. Other arguments do not help: tell the user."
+)
+_WRONG_MODEL = (
+    "The model that the program chose was refused; nothing was made. Other arguments do not help: "
+    "tell the user."
 )
 _ADVICE: tuple[tuple[type[DoubaoError], str], ...] = (
     (ContentRejected, "Content moderation refused it. Change the prompt or the picture."),
@@ -56,9 +65,19 @@ def explained(error: DoubaoError) -> str:
     kind = classify(None, error.code, "") if isinstance(error, JobFailed) else type(error)
     if not issubclass(kind, ContentRejected):
         kind = type(error)
-    advice = next(text for cause, text in _ADVICE if issubclass(kind, cause))
+    advice = _settled(error) or next(text for cause, text in _ADVICE if issubclass(kind, cause))
     code = f" [{fact(error.code)}]" if error.code else ""
     return f"{advice} In detail{code}: {reason(error)}."
+
+
+def _settled(error: DoubaoError) -> str | None:
+    """Give the advice where the program's choice is at fault, which no argument corrects."""
+    # With a parameter it is one argument that the provider has nothing for.
+    if isinstance(error, UnsupportedOperation) and error.param is None:
+        return _NOT_OFFERED
+    if isinstance(error, InvalidRequest) and error.param == "model":
+        return _WRONG_MODEL
+    return None
 
 
 def reason(error: DoubaoError) -> str:

@@ -17,7 +17,7 @@ from doubao_core.studio.arguments import (
     settled,
     without,
 )
-from doubao_core.studio.models import ImageModel, image_model
+from doubao_core.studio.models import ImageModel, check_kind, image_model
 from doubao_core.studio.orders import ImageOrder
 from doubao_core.studio.references import References, check_body
 
@@ -49,6 +49,7 @@ class ImageRules:
 
     def __post_init__(self) -> None:
         """Refuse settings with which no call, or not every allowed one, could succeed."""
+        check_kind(self.model, "generate_image", "image")
         limits = image_model(self.model)
         if limits is not None:
             for size in self.sizes:

@@ -8,9 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import Literal, TypeVar
+
+from doubao_core import catalogue
+from doubao_core.catalogue import Kind
+from doubao_core.errors import ConfigError
 
 T = TypeVar("T")
+_KINDS: dict[Kind, str] = {
+    "chat": "a chat model",
+    "embedding": "an embedding model",
+    "image": "a picture model",
+    "video": "a video model",
+}
 
 IMAGE_MODEL = "doubao-seedream-5-0-260128"
 """What the tools use if they are not told; Volcengine's name, BytePlus has others."""
@@ -234,6 +244,29 @@ def image_model(model: str) -> ImageModel | None:
 def video_model(model: str) -> VideoModel | None:
     """Find the limits of a video model, or ``None`` if it is unknown."""
     return _find(_VIDEOS, model)
+
+
+def check_kind(model: str, tool: str, kind: Literal["image", "video"]) -> None:
+    """Refuse a model of which it is known that it makes something else.
+
+    Raises:
+        ConfigError: It does; nothing that *tool* sends to it could succeed.
+    """
+    known = _kind(model)
+    if known is not None and known != kind:
+        raise ConfigError(
+            f"{tool} cannot use {model}, which is {_KINDS[known]}: set {_KINDS[kind]}, such as "
+            f"{IMAGE_MODEL if kind == 'image' else VIDEO_MODEL}"
+        )
+
+
+def _kind(model: str) -> Kind | None:
+    facts = catalogue.find(model)
+    if facts is not None:
+        return facts.kind
+    if image_model(model) is not None:
+        return "image"
+    return None if video_model(model) is None else "video"
 
 
 def _find(families: dict[str, T], model: str) -> T | None:

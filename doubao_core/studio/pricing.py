@@ -31,6 +31,10 @@ class Pricing:
             lambda: prices.estimate(request, provider=self.provider, prices=self.table),
         )
 
+    def left_open(self, order: ImageOrder | VideoOrder) -> dict[str, Any]:
+        """Say which length and resolution the estimate takes, where *order* says neither."""
+        return {} if isinstance(order, ImageOrder) else prices.usual(order.request())
+
     def cost(self, order: ImageOrder | VideoOrder | None, answer: Mapping[str, Any]) -> Estimate:
         """Count what *answer* has cost; without its *order*, by what the answer says."""
         request = order.request() if order else {}

@@ -18,7 +18,7 @@ from doubao_core.studio.arguments import (
     settled,
     without,
 )
-from doubao_core.studio.models import VideoModel, video_model
+from doubao_core.studio.models import VideoModel, check_kind, video_model
 from doubao_core.studio.orders import VideoOrder
 from doubao_core.studio.references import FRAME_LIMITS, References, check_body
 from doubao_core.studio.video_checks import CHOOSE, DRAFT_RESOLUTION, FPS
@@ -49,6 +49,7 @@ class VideoRules:
 
     def __post_init__(self) -> None:
         """Refuse settings with which no call, or not every allowed one, could succeed."""
+        check_kind(self.model, "generate_video", "video")
         limits = video_model(self.model)
         if limits is not None:
             self._check_settings(limits)

@@ -20,10 +20,10 @@ def arguments(program: str) -> argparse.Namespace:
 
 
 def decides(question: dict[str, Any], answer: str | None) -> Any:
-    """Show *question* and give the answer: a word, or all arguments with some of them changed."""
+    """Show *question* and give the answer: a word, or arguments to change."""
     print(f"\n{question['question']}")
     said = answer or input('yes, no, why not, or JSON such as {"duration": 8}: ')
     print(f"> {said}")
     if said.lstrip().startswith("{"):
-        return {**question["arguments"], **json.loads(said)}
+        return json.loads(said)
     return said

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
-from doubao_core.studio.approval import NotAsked, Question
+from pydantic import BeforeValidator
+
+from doubao_core.studio.approval import NotAsked, Question, check_approval
 from langchain_doubao.tools.calls import asks_alone, call_id
 
 Decide: TypeAlias = Callable[[Question], Any]
-Approval: TypeAlias = Literal["interrupt"] | Decide | None
+Approval: TypeAlias = Annotated[
+    Literal["interrupt"] | Decide | None,
+    BeforeValidator(partial(check_approval, word="interrupt")),
+]
 """``"interrupt"`` pauses the graph with the question as JSON; a function, which may be async, gets
 the question and gives the answer; ``None`` asks nobody."""
 

@@ -13,7 +13,7 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from doubao_core import studio
 from doubao_core.jobs import AsyncJobs, Jobs, Order
-from doubao_core.jobs.calls import amade, awaiting, blocking, made
+from doubao_core.jobs.calls import acheck_limits, amade, awaiting, blocking, check_limits, made
 from doubao_core.studio.approval import Refusal, adecided, decided
 from doubao_core.studio.commission import Commission, Outcome, Step, Stop
 from doubao_core.studio.watching import check_bar
@@ -39,7 +39,7 @@ class PaidTool(MediaTool):
     approval: Approval = Field(default=None, exclude=True, repr=False)
     """Who is asked before anything is sent. ``"interrupt"`` pauses the graph (LangGraph, with a
     checkpointer) with the tool, its arguments and the estimated cost as JSON, until it is resumed
-    with yes, no or other arguments. A function gets a
+    with yes, no or arguments to change. A function gets a
     :class:`~doubao_core.studio.approval.Question` and gives the same answers; it may be async. A
     refusal is a result that says so, with a :class:`~doubao_core.studio.approval.Refusal` as its
     artifact."""
@@ -123,6 +123,7 @@ class PaidTool(MediaTool):
             result = self._commission().make(
                 self._given(values, given),
                 ask=partial(decided, decide) if decide else None,
+                check=self._check_limits,
                 steps=self._steps,
                 report=Reporter(self.event).report,
             )
@@ -136,6 +137,7 @@ class PaidTool(MediaTool):
             result = await self._commission().amake(
                 self._given(values, given),
                 ask=partial(adecided, decide) if decide else None,
+                check=self._acheck_limits,
                 steps=self._async_steps,
                 report=Reporter(self.event).areport,
             )
@@ -166,6 +168,19 @@ class PaidTool(MediaTool):
     def _ledger_options(self) -> dict[str, Any]:
         desk = self._desk()
         return {"output_dir": desk.output_dir, "poll_interval": desk.poll_interval}
+
+    def _check_limits(self, order: Order) -> None:
+        check_limits(self._jobs(), order, **self._room(order))
+
+    async def _acheck_limits(self, order: Order) -> None:
+        await acheck_limits(self._async_jobs(), order, **self._room(order))
+
+    def _room(self, order: Order) -> dict[str, Any]:
+        return {
+            "key": job_key(self.name, order.digest),
+            "allowance": self._allowance(),
+            "provider": self.provider,
+        }
 
     def _steps(self, order: Order) -> Generator[Step]:
         return made(

@@ -9,13 +9,18 @@ from typing import Any, Self
 from langchain_core.tools import BaseTool, BaseToolkit
 from pydantic import Field, PrivateAttr, model_validator
 
-from doubao_core import studio
+from doubao_core import ConfigError, studio
 from langchain_doubao.connection import Connection, Folder
 from langchain_doubao.tools.approval import Approval
 from langchain_doubao.tools.base import MediaTool, Place
 from langchain_doubao.tools.image import SeedreamImageTool
 from langchain_doubao.tools.paid import PaidTool
 from langchain_doubao.tools.video import SeedanceTaskTool, SeedanceVideoTool
+
+_OPTIONS: dict[str, type[PaidTool]] = {
+    "image_options": SeedreamImageTool,
+    "video_options": SeedanceVideoTool,
+}
 
 
 class DoubaoToolkit(Connection, BaseToolkit):
@@ -50,6 +55,22 @@ class DoubaoToolkit(Connection, BaseToolkit):
     """More arguments for :class:`SeedanceVideoTool`."""
 
     _tools: list[MediaTool] = PrivateAttr()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_doubao_options(cls, given: Any) -> Any:
+        """Say where an argument of a tool belongs: pydantic says only that it is not permitted."""
+        for name in given if isinstance(given, Mapping) else ():
+            places = [
+                f"{place}={{{name!r}: …}}"
+                for place, tool in _OPTIONS.items()
+                if name in tool.model_fields and name not in cls.model_fields
+            ]
+            if places:
+                raise ConfigError(
+                    f"DoubaoToolkit has no {name}=, its tools have: pass {' or '.join(places)}"
+                )
+        return given
 
     @model_validator(mode="after")
     def _make_tools(self) -> Self:

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, TypeAlias
+from functools import partial
+from typing import Annotated, Any, Literal, TypeAlias
 
 from llama_index.core.workflow import Context, HumanResponseEvent
+from pydantic import BeforeValidator
 
-from doubao_core.studio.approval import Answer, NotAsked, Question, adecided, decided
+from doubao_core.studio.approval import (
+    Answer,
+    NotAsked,
+    Question,
+    adecided,
+    check_approval,
+    decided,
+)
 from llamaindex_doubao.tools.events import ApprovalRequiredEvent
 
-Approval: TypeAlias = Literal["event"] | Callable[[Question], Any] | None
+Approval: TypeAlias = Annotated[
+    Literal["event"] | Callable[[Question], Any] | None,
+    BeforeValidator(partial(check_approval, word="event")),
+]
 """``"event"`` asks in the event stream of the agent; a function, which may be async, gets the
 question and gives the answer; ``None`` asks nobody."""
 

@@ -41,13 +41,14 @@ class ApprovalRequiredEvent(InputRequiredEvent):
     """A paid call that waits for a person.
 
     Answer with ``HumanResponseEvent(question_id=event.question_id, response="yes")``; ``response``
-    may be a bool, a word, or the arguments to take instead.
+    may be a bool, a word, or the arguments to change.
 
     Attributes:
         question_id: Which call it is about; the answer must name it.
         tool: Name of the tool.
         model: Model that would be paid.
         arguments: What the agent wants.
+        left_open: What it costs depends on and nobody said, as the estimate takes it.
         estimate: Tokens and cost, each perhaps ``"unknown"``, and where they come from.
         question: All of this as a text.
     """
@@ -56,6 +57,7 @@ class ApprovalRequiredEvent(InputRequiredEvent):
     tool: str
     model: str
     arguments: dict[str, Any]
+    left_open: dict[str, Any]
     estimate: dict[str, Any]
     question: str
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Collection, Generator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Generator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -25,6 +25,8 @@ class Maker:
 
     Attributes:
         commission: What a call goes through.
+        check: Refuses what the limits have no room for, blocking.
+        async_check: Refuses what the limits have no room for.
         steps: Makes what is ordered, blocking.
         async_steps: Makes what is ordered.
         storage: Where results are.
@@ -33,6 +35,8 @@ class Maker:
     """
 
     commission: Commission
+    check: Callable[[Any], None]
+    async_check: Callable[[Any], Awaitable[None]]
     steps: Callable[[Any], Generator[Step]]
     async_steps: Callable[[Any], AsyncGenerator[Step]]
     storage: media.Storage
@@ -45,6 +49,7 @@ class Maker:
             made = self.commission.make(
                 _said(given, ctx),
                 ask=partial(ask, self.approval) if self.approval else None,
+                check=self.check,
                 steps=self.steps,
                 report=partial(report, ctx=ctx),
             )
@@ -65,6 +70,7 @@ class Maker:
             made = await self.commission.amake(
                 _said(given, ctx),
                 ask=asked if self.approval else None,
+                check=self.async_check,
                 steps=self.async_steps,
                 report=reported,
             )

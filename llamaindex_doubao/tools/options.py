@@ -14,7 +14,7 @@ from pydantic import SkipValidation, model_validator
 
 from doubao_core import ConfigError, media, studio
 from doubao_core.jobs import AsyncJobs, Jobs, Order
-from doubao_core.jobs.calls import amade, awaiting, blocking, made
+from doubao_core.jobs.calls import acheck_limits, amade, awaiting, blocking, check_limits, made
 from doubao_core.studio import Arguments
 from doubao_core.studio.commission import Commission, Step, Stop
 from doubao_core.studio.watching import OnPicture, OnProgress, check_bar
@@ -34,6 +34,11 @@ _SHOW_IMAGES: tuple[Shown, ...] = ("image",)
 _NOT_MADE = (None, None)
 # Two threads that call first must not open a ledger twice.
 _MAKING = threading.Lock()
+
+
+def _without_tool(name: str) -> str:
+    """Give the *name* of a field as LangChain's tools, of which each is its own, have it."""
+    return name.replace("image_", "").replace("video_", "")
 
 
 class ToolOptions(Connection):
@@ -94,8 +99,8 @@ class ToolOptions(Connection):
     approval: Approval = Field(default=None, exclude=True, repr=False)
     """Who is asked before anything is sent. ``"event"`` asks in the agent's event stream
     (:class:`~llamaindex_doubao.tools.ApprovalRequiredEvent`) and waits. A function gets a
-    :class:`~doubao_core.studio.approval.Question` and gives yes, no or other arguments; it may be
-    async. A refusal is a result that says so."""
+    :class:`~doubao_core.studio.approval.Question` and gives yes, no or arguments to change; it may
+    be async. A refusal is a result that says so."""
     prices: Any = Field(default=None, exclude=True, repr=False)
     """Your own price table for estimates, as :func:`doubao_core.prices.estimate` takes it."""
     jobs: Any = Field(default=None, exclude=True, repr=False)
@@ -115,6 +120,23 @@ class ToolOptions(Connection):
     # Each with what it was made of: a field that was changed counts, in an updated copy too.
     _ledger: tuple[Any, Jobs | None] = PrivateAttr(default=_NOT_MADE)
     _async_ledger: tuple[Any, AsyncJobs | None] = PrivateAttr(default=_NOT_MADE)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_doubao_options(cls, given: Any) -> Any:
+        """Say which tool's an argument is to be: pydantic says only that it is not permitted."""
+        for name in given if isinstance(given, Mapping) else ():
+            meant = [
+                f"{each}="
+                for each in cls.model_fields
+                if each not in given and _without_tool(each) == name != each
+            ]
+            if meant:
+                raise ConfigError(
+                    f"{cls.__name__} has no {name}=, it has one for each tool: pass "
+                    f"{' or '.join(meant)}"
+                )
+        return given
 
     @model_validator(mode="after")
     def _check_doubao_tools(self) -> Self:
@@ -247,12 +269,27 @@ class ToolOptions(Connection):
     def _maker(self, tool: str, rules: studio.ImageRules | studio.VideoRules) -> Maker:
         return Maker(
             commission=self._commission(tool, rules),
+            check=partial(self._check_limits, tool),
+            async_check=partial(self._acheck_limits, tool),
             steps=partial(self._steps, tool),
             async_steps=partial(self._async_steps, tool),
             storage=self._desk().storage,
             approval=self.approval,
             show=self.show,
         )
+
+    def _check_limits(self, tool: str, order: Order) -> None:
+        check_limits(self._jobs(), order, **self._room(tool, order))
+
+    async def _acheck_limits(self, tool: str, order: Order) -> None:
+        await acheck_limits(self._async_jobs(), order, **self._room(tool, order))
+
+    def _room(self, tool: str, order: Order) -> dict[str, Any]:
+        return {
+            "key": job_key(tool, order.digest),
+            "allowance": self._allowance(tool),
+            "provider": self._client.provider,
+        }
 
     def _steps(self, tool: str, order: Order) -> Generator[Step]:
         return made(self._studio(tool), self._jobs(), order, **self._terms(tool, order))

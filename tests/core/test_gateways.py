@@ -100,12 +100,17 @@ def test_byteplus_lacks_only_the_tokenizer():
 
 
 def test_an_operation_that_is_not_offered_names_who_offers_it(plugins):
-    plugins.append(Entry(ELSEWHERE))
+    alone = {"only.here": Route("POST", "/here")}
+    plugins.append(Entry(ELSEWHERE.but(routes=alone)))
     with pytest.raises(UnsupportedOperation) as caught:
         route(gateway("elsewhere"), "videos.create")
     error = caught.value
     assert "'elsewhere' does not offer videos.create; agentsflare, anyfast" in str(error)
     assert (error.gateway, error.operation) == ("elsewhere", "videos.create")
+    assert error.message.endswith(" do")
+    with pytest.raises(UnsupportedOperation) as caught:
+        route(gateway("ark"), "only.here")
+    assert caught.value.message.endswith("; elsewhere does")
     with pytest.raises(UnsupportedOperation, match="no known provider does"):
         route(gateway("elsewhere"), "nothing.ever")
 

@@ -215,8 +215,11 @@ def test_an_unknown_store_is_named():
 
 def test_a_store_whose_package_is_missing_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "gcsfs", None)
-    with pytest.raises(ConfigError, match="gcsfs"):
+    with pytest.raises(ConfigError, match="gcsfs") as caught:
         storage("gs://bucket/a").check()
+    assert "nothing was sent" in str(caught.value)
+    assert "install that package" in str(caught.value)
+    assert "keys" not in str(caught.value)
 
 
 def test_without_fsspec_the_extra_is_named(monkeypatch):

@@ -58,7 +58,7 @@ def doubao(where, emulator, monkeypatch, capsys):
         out, err = capsys.readouterr()
         assert KEY not in out + err
         assert FILES not in out + err
-        return code, out if not err else out + err
+        return code, out or err
 
     return doubao
 

@@ -196,7 +196,7 @@ def test_a_task_that_the_service_forgot_is_lost_only_after_its_days(jobs, film, 
         client.delete_video(job.task_id)
     job = jobs.wait("scene-1", timeout=0)
     assert job.state is State.ACCEPTED
-    assert "could not be read" in job.reason
+    assert "knows no such task" in job.reason
     ledger = jobs.jobs._ledger
     ledger.note(ledger.get("scene-1"), posted_at=time.time() - 8 * 86_400)
     with pytest.raises(JobExpired, match="forgets a task after 7 days"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from doubao_core.prices import Estimate
+from doubao_core.prices import Estimate, usual
 from doubao_core.studio.approval import Answer, NotAsked, Question, Refusal
 from doubao_core.studio.keys import call_key
 
@@ -80,3 +80,20 @@ def test_a_call_is_named_by_all_that_identifies_it():
     assert call_key("t", "a", "b") == call_key("t", "a", "b")
     names = {call_key("t", "a", "b"), call_key("t", None, "ab"), call_key("u", "a", "b")}
     assert len({*names, call_key("t", "ab", None)}) == 4
+
+
+@pytest.mark.parametrize(
+    ("request_", "left_open"),
+    [
+        ({}, {"duration": 5, "resolution": "720p"}),
+        ({"duration": 4}, {"resolution": "720p"}),
+        ({"frames": 57, "resolution": "480p"}, {}),
+        ({"draft": True, "duration": 4}, {"resolution": "480p"}),
+        ({"content": [{"type": "text", "text": "tea --dur 9 --rs 480p"}]}, {}),
+        ({"content": [{"type": "draft_task", "draft_task": {"id": "cgt-1"}}]}, {}),
+        ({"model": "doubao-seedance-2-5-260628"}, {"duration": "up to 30", "resolution": "720p"}),
+        ({"model": "ep-1"}, {}),
+    ],
+)
+def test_what_nobody_said_is_what_the_estimate_takes(request_, left_open):
+    assert usual({"model": "doubao-seedance-2-0-260128", **request_}) == left_open

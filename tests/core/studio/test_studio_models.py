@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from doubao_core import catalogue, prices
+from doubao_core import ConfigError, catalogue, prices
 from doubao_core.prices.forecast import of_family, sizes
 from doubao_core.studio import ImageOrder, VideoOrder
-from doubao_core.studio.models import image_model, video_model
+from doubao_core.studio.models import check_kind, image_model, video_model
 from doubao_emulator import media_models
 
 EVERY = [*media_models.ARK, *media_models.BYTEPLUS]
@@ -91,3 +91,22 @@ def test_prices_count_pictures_with_the_same_sizes(model):
 def pixels(size):
     width, height = map(int, size.split("x"))
     return width * height
+
+
+def test_a_model_makes_what_the_catalogue_says_and_nothing_else():
+    for name, facts in catalogue.models().items():
+        for kind in ("image", "video"):
+            if facts.kind == kind:
+                check_kind(name, "a tool", kind)
+                continue
+            with pytest.raises(ConfigError, match=f"a tool cannot use {name}, which is an? "):
+                check_kind(name, "a tool", kind)
+
+
+def test_a_model_that_nobody_knows_is_the_services_to_judge():
+    check_kind("ep-20260101-abcde", "a tool", "image")
+
+
+def test_a_newer_model_of_a_known_family_is_of_its_kind():
+    with pytest.raises(ConfigError, match="which is a video model"):
+        check_kind("doubao-seedance-2-0-290101", "a tool", "image")

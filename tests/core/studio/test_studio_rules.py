@@ -15,6 +15,7 @@ from doubao_core import (
     JobFailed,
     QuotaExceeded,
     RateLimited,
+    UnsupportedOperation,
 )
 from doubao_core.studio import (
     ImageArguments,
@@ -259,6 +260,7 @@ def test_schemas_are_plain_types_with_descriptions_and_no_nulls(arguments):
         (RateLimited("busy"), "Try again in a minute"),
         (QuotaExceeded("over"), "tell the user"),
         (InvalidRequest("bad"), "Correct the arguments"),
+        (UnsupportedOperation("no 4k here", param="resolution"), "Correct the arguments"),
         (
             JobFailed("no", code="OutputVideoSensitiveContentDetected.PolicyViolation"),
             "Content moderation refused it",
@@ -268,6 +270,16 @@ def test_schemas_are_plain_types_with_descriptions_and_no_nulls(arguments):
 )
 def test_an_error_tells_a_model_what_to_do(error, words):
     assert words in explained(error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [UnsupportedOperation("no pictures here"), InvalidRequest("unknown model", param="model")],
+)
+def test_a_model_is_not_told_to_correct_what_it_did_not_choose(error):
+    told = explained(error)
+    assert "Other arguments do not help: tell the user." in told
+    assert "Correct the arguments" not in told
 
 
 def test_the_services_words_are_marked_and_shortened():

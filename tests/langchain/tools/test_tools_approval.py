@@ -290,3 +290,106 @@ def test_one_call_of_one_node_can_ask(films, one_node, run, creates):
     assert question.value["tool_call_id"] == "oats"
     assert said(run(agent, Command(resume="yes"))).artifact.path.is_file()
     assert len(creates()) == 1
+
+
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [
+        ({"max_jobs": 0}, "no call is left"),
+        ({"max_seconds": 3}, "3 are left"),
+        ({"max_cost": "0.01"}, "may spend 0.01 CNY at most"),
+    ],
+)
+def test_nobody_is_asked_about_what_a_limit_refuses(films, agent_with, run, creates, limits, words):
+    agent = agent_with(films(approval="interrupt", **limits), FILM)
+    state = run(agent, ASK)
+    assert "__interrupt__" not in state
+    assert words in said(state).content
+    assert creates() == []
+
+
+def test_a_question_spends_nothing_of_a_limit(films, agent_with, run, creates):
+    tool = films(approval="interrupt", max_jobs=1, max_seconds=4)
+    agent = agent_with(tool, FILM)
+    run(agent, ASK)
+    assert said(run(agent, Command(resume="yes"))).status == "success"
+    assert len(creates()) == 1
+
+
+def test_two_who_were_asked_at_once_share_what_the_limit_leaves(films, agent_with, run, creates):
+    tool = films(approval="interrupt", max_jobs=1)
+    agent = agent_with(tool, FILM, {**FILM, "prompt": "milk"})
+    questions = run(agent, ASK)["__interrupt__"]
+    assert len(questions) == 2
+    state = run(agent, Command(resume={each.id: "yes" for each in questions}))
+    outcomes = sorted(each.status for each in state["messages"] if each.type == "tool")
+    assert outcomes == ["error", "success"]
+    assert len(creates()) == 1
+
+
+def test_a_job_that_is_paid_is_not_refused_by_the_limit_that_it_used_up(
+    films, call, creates, ledger
+):
+    tool = films(approval=lambda question: True, max_jobs=1, jobs=ledger)
+    first, again = (call(tool, **FILM) for _ in range(2))
+    assert first.status == again.status == "success"
+    assert again.artifact.task_id == first.artifact.task_id
+    other = call(tool, call_id="call_2", **FILM)
+    assert "no call is left" in other.content
+    assert len(creates()) == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"prompt": "coffee"},
+        {"type": "edit", "edited_action": {"name": "generate_video", "args": {"prompt": "coffee"}}},
+    ],
+)
+def test_a_person_need_only_say_what_changes(films, agent_with, run, creates, answer):
+    tool = films(approval="interrupt", fixed={"watermark": False})
+    agent = agent_with(tool, {**FILM, "seed": 7})
+    run(agent, ASK)
+    run(agent, Command(resume=answer))
+    body = creates()[0].body
+    assert body["content"][0]["text"] == "coffee"
+    assert (body["duration"], body["seed"], body["watermark"]) == (4, 7, False)
+
+
+def test_a_person_can_take_an_argument_away(films, agent_with, run, creates):
+    agent = agent_with(films(approval="interrupt"), {**FILM, "seed": 7})
+    run(agent, ASK)
+    run(agent, Command(resume={"seed": None}))
+    assert "seed" not in creates()[0].body
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ({"duration": 99}, "duration must be 4 to 15 seconds, not 99"),
+        ({"duration": "long"}, "duration: "),
+        ({"durration": 5}, "durration: "),
+        ({"duration": 9}, "8 seconds of video at most"),
+        ({"watermark": True}, "watermark is fixed by the program"),
+    ],
+)
+def test_the_model_is_not_blamed_for_what_a_person_answers(
+    films, agent_with, run, creates, answer, words
+):
+    tool = films(approval="interrupt", max_seconds=8, fixed={"watermark": False})
+    agent = agent_with(tool, FILM)
+    run(agent, ASK)
+    message = said(run(agent, Command(resume=answer)))
+    assert message.status == "error"
+    assert words in message.content
+    assert "Your arguments were not at fault: tell the user" in message.content
+    assert "correct them" not in message.content
+    assert creates() == []
+
+
+def test_a_question_says_what_the_model_left_open(films, agent_with, run):
+    agent = agent_with(films(approval="interrupt"), {"prompt": "tea"})
+    (question,) = run(agent, ASK)["__interrupt__"]
+    assert question.value["left_open"] == {"duration": 5, "resolution": "720p"}
+    assert "Not said, so: duration=5, resolution='720p'." in question.value["question"]
+    assert question.value["arguments"] == {"prompt": "tea"}

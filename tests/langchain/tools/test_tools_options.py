@@ -7,6 +7,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import ValidationError
 
 from doubao_core.studio import ImageResult
+from langchain_doubao import DoubaoToolkit, SeedanceVideoTool, SeedreamImageTool
 
 FILM = {"prompt": "tea", "duration": 4, "resolution": "480p", "ratio": "16:9"}
 PICTURE = {"prompt": "tea", "size": "1K"}
@@ -104,3 +105,37 @@ def test_an_artifact_that_went_through_a_checkpoint_is_read_again(pictures, call
     serde = JsonPlusSerializer()
     loaded = serde.loads_typed(serde.dumps_typed(message))
     assert ImageResult.from_dict(loaded.artifact) == message.artifact
+
+
+@pytest.mark.parametrize("made", [SeedreamImageTool, SeedanceVideoTool, DoubaoToolkit])
+@pytest.mark.parametrize("wrong", ["ask", "event", True])
+def test_an_approval_that_is_none_says_in_one_sentence_what_can_be(made, wrong):
+    with pytest.raises(ValidationError) as caught:
+        made(approval=wrong)
+    (fault,) = caught.value.errors()
+    assert f'cannot be {wrong!r}: give "interrupt", a function' in fault["msg"]
+    assert 'LlamaIndex\'s is "event"' in fault["msg"]
+
+
+@pytest.mark.parametrize(
+    ("given", "where"),
+    [
+        ({"max_jobs": 5}, "image_options={'max_jobs': …} or video_options={'max_jobs': …}"),
+        ({"max_seconds": 5}, "pass video_options={'max_seconds': …}"),
+        ({"sizes": ["1K"]}, "pass image_options={'sizes': …}"),
+    ],
+)
+def test_a_toolkit_says_where_an_argument_of_its_tools_belongs(given, where):
+    with pytest.raises(ValidationError) as caught:
+        DoubaoToolkit(**given)
+    (fault,) = caught.value.errors()
+    assert where in fault["msg"]
+
+
+def test_a_model_of_another_kind_is_refused_when_the_tool_is_made():
+    with pytest.raises(ValueError, match="which is a video model: set a picture model"):
+        SeedreamImageTool(model="doubao-seedance-2-0-260128")
+    with pytest.raises(ValueError, match="which is a picture model: set a video model"):
+        SeedanceVideoTool(model="doubao-seedream-4-0-250828")
+    with pytest.raises(ValueError, match="which is a chat model: set a video model"):
+        DoubaoToolkit(video_model="doubao-seed-2-1-pro-260915")

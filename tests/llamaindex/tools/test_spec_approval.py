@@ -11,7 +11,8 @@ from llama_index.core.agent.workflow import FunctionAgent
 from llama_index.core.memory import ChatMemoryBuffer
 from llama_index.core.workflow import Context, HumanResponseEvent, JsonPickleSerializer
 
-from doubao_core.studio.approval import NotAsked, Refusal
+from doubao_core import ConfigError
+from doubao_core.studio.approval import NotAsked, Refusal, WrongAnswer
 from llamaindex_doubao import DoubaoToolSpec
 from llamaindex_doubao.tools import ApprovalRequiredEvent
 
@@ -134,3 +135,95 @@ async def test_a_function_decides_blocking_or_not(open_spec, creates):
     with pytest.raises(NotAsked, match="call the async method"):
         await asyncio.to_thread(open_spec(approval=never).generate_video, **FILM)
     assert len(creates()) == 1
+
+
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [
+        ({"max_video_jobs": 0}, "no call is left"),
+        ({"max_video_seconds": 3}, "3 are left"),
+        ({"max_video_cost": "0.01"}, "may spend 0.01 CNY at most"),
+    ],
+)
+async def test_nobody_is_asked_about_what_a_limit_refuses(
+    open_spec, agent_with, creates, limits, words
+):
+    agent = agent_with(open_spec(approval="event", **limits), "generate_video", FILM)
+    answer, questions = await answered(agent.run("Film tea"), {"tea": "yes"})
+    assert questions == []
+    assert words in answer.tool_calls[0].tool_output.content
+    assert creates() == []
+
+
+async def test_two_who_were_asked_at_once_share_what_the_limit_leaves(
+    open_spec, agent_with, creates
+):
+    spec = open_spec(approval="event", max_video_jobs=1)
+    agent = agent_with(spec, "generate_video", FILM, {**FILM, "prompt": "milk"})
+    _, questions = await answered(agent.run("Film both"), {"tea": True, "milk": True})
+    assert questions
+    assert len(creates()) == 1
+
+
+def test_a_function_is_not_asked_about_what_a_limit_refuses(make, call, creates):
+    asked = []
+    spec = make(approval=lambda question: asked.append(question) or True, max_video_jobs=1)
+    assert "The video is ready" in call(spec, "generate_video", **FILM).content
+    with pytest.raises(ConfigError, match="no call is left"):
+        call(spec, "generate_video", **FILM)
+    assert len(asked) == len(creates()) == 1
+
+
+def test_a_job_that_is_paid_is_not_refused_by_the_limit_that_it_used_up(
+    make, call, creates, ledger
+):
+    spec = make(approval=lambda question: True, max_video_jobs=1, jobs=ledger)
+    first, again = (call(spec, "generate_video", **FILM).blocks[0].result for _ in range(2))
+    assert again.task_id == first.task_id
+    with pytest.raises(ConfigError, match="no call is left"):
+        call(spec, "generate_video", **{**FILM, "prompt": "milk"})
+    assert len(creates()) == 1
+
+
+async def test_a_person_need_only_say_what_changes(open_spec, agent_with, creates):
+    agent = agent_with(open_spec(approval="event"), "generate_video", {**FILM, "seed": 7})
+    await answered(agent.run("Film tea"), {"tea": {"prompt": "coffee"}})
+    body = creates()[0].body
+    assert body["content"][0]["text"] == "coffee"
+    assert (body["duration"], body["seed"]) == (4, 7)
+
+
+def test_a_function_need_only_say_what_changes(make, call, creates):
+    call(make(approval=lambda question: {"duration": 5}), "generate_video", **FILM)
+    assert creates()[0].body["duration"] == 5
+    assert creates()[0].body["resolution"] == "480p"
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ({"duration": 99}, "duration must be 4 to 15 seconds, not 99"),
+        ({"duration": "long"}, "duration: "),
+        ({"duration": 9}, "8 seconds of video at most"),
+        ({"watermark": True}, "watermark is fixed by the program"),
+    ],
+)
+def test_the_model_is_not_blamed_for_what_a_person_answers(make, call, creates, answer, words):
+    spec = make(
+        approval=lambda question: answer,
+        max_video_seconds=8,
+        fixed={"generate_video": {"watermark": False}},
+    )
+    with pytest.raises(WrongAnswer) as caught:
+        call(spec, "generate_video", **FILM)
+    assert words in str(caught.value)
+    assert "Your arguments were not at fault: tell the user" in str(caught.value)
+    assert "correct them" not in str(caught.value)
+    assert creates() == []
+
+
+async def test_a_question_says_what_the_model_left_open(open_spec, agent_with):
+    agent = agent_with(open_spec(approval="event"), "generate_video", {"prompt": "tea"})
+    _, (question,) = await answered(agent.run("Film tea"), {"tea": "no"})
+    assert question.left_open == {"duration": 5, "resolution": "720p"}
+    assert "Not said, so: duration=5, resolution='720p'." in question.question

@@ -127,3 +127,33 @@ def test_a_missing_key_names_its_variable(tmp_path):
     spec = DoubaoToolSpec(output_dir=tmp_path, base_url="http://127.0.0.1:9/api/v3")
     with pytest.raises(ConfigError, match="no API key for provider 'ark': set ARK_API_KEY"):
         spec.generate_image("tea")
+
+
+@pytest.mark.parametrize("wrong", ["ask", "interrupt", True])
+def test_an_approval_that_is_none_says_in_one_sentence_what_can_be(wrong):
+    with pytest.raises(ValidationError) as caught:
+        DoubaoToolSpec(approval=wrong)
+    (fault,) = caught.value.errors()
+    assert f'cannot be {wrong!r}: give "event", a function' in fault["msg"]
+    assert 'LangChain\'s word is "interrupt"' in fault["msg"]
+
+
+@pytest.mark.parametrize(
+    ("given", "where"),
+    [
+        ({"max_jobs": 5}, "pass max_image_jobs= or max_video_jobs="),
+        ({"max_seconds": 5}, "pass max_video_seconds="),
+    ],
+)
+def test_a_limit_is_said_to_be_one_for_each_tool(given, where):
+    with pytest.raises(ValidationError) as caught:
+        DoubaoToolSpec(**given)
+    (fault,) = caught.value.errors()
+    assert where in fault["msg"]
+
+
+def test_a_model_of_another_kind_is_refused_when_the_tools_are_made():
+    with pytest.raises(ValueError, match="which is a video model: set a picture model"):
+        DoubaoToolSpec(image_model="doubao-seedance-2-0-260128")
+    with pytest.raises(ValueError, match="which is a chat model: set a video model"):
+        DoubaoToolSpec(video_model="doubao-seed-2-1-pro-260915")
