@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 CORE = [
     kind
     for _, kind in inspect.getmembers(core, inspect.isclass)
-    if kind.__module__ == core.__name__
+    if kind.__module__ == core.__name__ and issubclass(kind, core.DoubaoError)
 ]
 
 

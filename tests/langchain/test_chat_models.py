@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 PUBLIC = [
     "ChatDoubao",
     "DoubaoEmbeddings",
+    "DoubaoModeration",
     "DoubaoToolkit",
     "SeedanceTaskTool",
     "SeedanceVideoTool",
