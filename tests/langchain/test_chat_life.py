@@ -359,10 +359,17 @@ def test_no_proxy_excepts_hosts(
     assert asked == []
 
 
-@pytest.mark.parametrize("made", [ChatDoubao, DoubaoEmbeddings, SeedreamImageTool])
+@pytest.mark.parametrize(
+    ("made", "model"),
+    [
+        (ChatDoubao, "doubao-seed-2-1-lite-260915"),
+        (DoubaoEmbeddings, "doubao-embedding-vision-251215"),
+        (SeedreamImageTool, "doubao-seedream-5-0-260128"),
+    ],
+)
 def test_empty_variables_are_as_good_as_none(
-    made: type[Any], monkeypatch: pytest.MonkeyPatch
+    made: type[Any], model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DOUBAO_PROVIDER", "")
     monkeypatch.setenv("DOUBAO_BASE_URL", "")
-    assert made(model="doubao-embedding-vision-251215").provider == "ark"
+    assert made(model=model).provider == "ark"
