@@ -4,28 +4,20 @@ from __future__ import annotations
 
 import os
 import threading
-import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import urlsplit
 
 import orjson
 
-from doubao_core.pacing.stores import explained, opened, unreachable
+from doubao_core.pacing.rows import Row, explained, unreachable
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
     from doubao_core.operation import JSON
 
 T = TypeVar("T")
 _TABLE = "doubao_plans"
-_CREATE = f"CREATE TABLE IF NOT EXISTS {_TABLE} (name VARCHAR(255) PRIMARY KEY, state TEXT)"
-_ADD = f"INSERT INTO {_TABLE} VALUES (:name, '{{}}') ON CONFLICT (name) DO NOTHING"  # noqa: S608 - a constant
-_READ = f"SELECT state FROM {_TABLE} WHERE name = :name"  # noqa: S608 - a constant
-_WRITE = f"UPDATE {_TABLE} SET state = :state WHERE name = :name"  # noqa: S608 - a constant
 _lock = threading.Lock()
 _here: dict[tuple[int, str], MemoryRecord] = {}
 
@@ -71,47 +63,17 @@ class SqlRecord(Record):
     """A state in one row of a SQLite or PostgreSQL database; every change is one transaction."""
 
     def __init__(self, url: str, name: str) -> None:
-        from sqlalchemy import text
-
-        self._text = text
-        self._name = name
-        self._engine = opened(url)
-        # BEGIN IMMEDIATE has locked SQLite's file already.
-        self._locking = " FOR UPDATE" if self._engine.dialect.name == "postgresql" else ""
-        self._ready = False
+        self._row = Row(url, name, table=_TABLE, column="state", kind="TEXT", first="'{}'")
 
     def change(self, step: Callable[[JSON], T]) -> T:
         """Call *step* in a transaction that holds the row."""
-        with self._transaction() as connection:
-            read = self._text(_READ + self._locking)
-            before = connection.execute(read, {"name": self._name}).scalar_one()
+        with self._row.held() as held:
+            before = held.read()
             state = orjson.loads(before)
             given = step(state)
             if (after := orjson.dumps(state).decode()) != before:
-                connection.execute(self._text(_WRITE), {"name": self._name, "state": after})
+                held.write(after)
         return given
-
-    @contextmanager
-    def _transaction(self) -> Generator[Connection]:
-        from sqlalchemy.exc import SQLAlchemyError
-
-        try:
-            with self._engine.begin() as connection:
-                if not self._ready:
-                    self._prepare(connection)
-                yield connection
-                self._ready = True
-        except SQLAlchemyError as error:
-            where = self._engine.url.render_as_string(hide_password=True)
-            raise unreachable(where, getattr(error, "orig", None) or error) from error
-
-    def _prepare(self, connection: Connection) -> None:
-        if self._locking:
-            # Two processes that create one table at once fail, IF NOT EXISTS or not.
-            lock = {"lock": zlib.crc32(_TABLE.encode())}
-            connection.execute(self._text("SELECT pg_advisory_xact_lock(:lock)"), lock)
-        connection.execute(self._text(_CREATE))
-        connection.execute(self._text(_ADD), {"name": self._name})
 
 
 class RedisRecord(Record):
