@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from importlib import import_module
 from typing import Any
 
 import httpx
@@ -29,6 +30,7 @@ BLOCKING = "Streamed text chunk, 2,000 at once, blocking"
 ASYNCIO = "Streamed text chunk, 2,000 at once, asyncio"
 LOOKED_AT = "Streamed text chunk, 2,000 at once, blocking, its message read as agents do"
 LENGTH = "Streamed text chunk of a long answer, blocking"
+HEARD = "Streamed text chunk of a long answer that a callback handler listens to, blocking"
 TOOLS_BLOCKING = "Streamed tool-call fragment, 500 at once, blocking"
 TOOLS_ASYNCIO = "Streamed tool-call fragment, 500 at once, asyncio"
 STRUCTURED = "Streamed structured output, per fragment of 500 at once, blocking"
@@ -52,7 +54,8 @@ def rows(run: Run) -> Iterator[Row]:
         (TOOLS_ASYNCIO, tools, f"tools-{tools}", in_asyncio),
     ):
         yield cpu_row(title, compare(make(run, model), operations=count, rounds=run.rounds))
-    yield by_length(run)
+    yield by_length(run, LENGTH, ALL)
+    yield by_length(run, HEARD, [each for each in ALL if each.framework == "langchain"], heard)
     yield structured(run)
     for every in PACES_MS:
         yield paced(run, every)
@@ -107,19 +110,30 @@ def together(
     }
 
 
-def by_length(run: Run) -> Row:
+def heard(model: Any) -> Any:
+    """Let somebody listen: LangChain then keeps the chunks of an answer until its end."""
+    handler = import_module("langchain_core.callbacks").BaseCallbackHandler()
+    return model.with_config(callbacks=[handler])
+
+
+def by_length(
+    run: Run,
+    title: str,
+    contestants: Iterable[Contestant],
+    changed: Callable[[Any], Any] = lambda model: model,
+) -> Row:
     """Compare answers of 500 and of 32,000 chunks; the short one several times over."""
     work: dict[str, Callable[[], int]] = {}
     operations: dict[str, int] = {}
     for length, repeats in ((run.size(500), 4), (run.size(32_000), 1)):
         nominal = "500" if repeats > 1 else "32,000"
-        for each in ALL:
-            one = partial(_count, each, each.make(run.url, f"text-{length}"))
+        for each in contestants:
+            one = partial(_count, each, changed(each.make(run.url, f"text-{length}")))
             name = f"{each.name}, {nominal} chunks"
             work[name] = lambda one=one, repeats=repeats: sum(one() for _ in range(repeats))
             operations[name] = length * repeats
     costs = compare(work, operations=operations, rounds=run.few)
-    return cpu_row(LENGTH, costs)
+    return cpu_row(title, costs)
 
 
 def structured(run: Run) -> Row:

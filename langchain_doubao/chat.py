@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import aclosing, closing
+from collections.abc import Sequence
 from typing import Any, Self, TypeAlias
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.language_models.base import LangSmithParams
 from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_core.outputs import ChatResult
 from langchain_core.runnables import Runnable
 from pydantic import model_validator
 from typing_extensions import override
@@ -22,13 +21,12 @@ from langchain_doubao.blocks import PROVIDER
 from langchain_doubao.errors import translated
 from langchain_doubao.messages import to_wire
 from langchain_doubao.schemas import as_function
-from langchain_doubao.settings import ChatSettings
-from langchain_doubao.stream import ChunkStream
+from langchain_doubao.streaming import StreamingChat
 
 JSON: TypeAlias = dict[str, Any]
 
 
-class ChatDoubao(ChatSettings):
+class ChatDoubao(StreamingChat):
     """Chat models of Volcengine Ark and BytePlus ModelArk: Doubao Seed and what else they serve.
 
     Setup:
@@ -181,23 +179,6 @@ class ChatDoubao(ChatSettings):
             params["ls_stop"] = [stops] if isinstance(stops, str) else stops
         return params
 
-    def _request(
-        self, messages: list[BaseMessage], stop: list[str] | None, call: JSON, *, stream: bool
-    ) -> JSON:
-        send_reasoning = call.pop("send_reasoning", self.send_reasoning)
-        stream_usage = call.pop("stream_usage", self.stream_usage)
-        check_parameters = call.pop("check_parameters", self.check_parameters)
-        request = {"model": self.model, **self.request_options(stop, call)}
-        request["messages"] = to_wire(messages, send_reasoning=send_reasoning)
-        request["check_parameters"] = check_parameters
-        if stream and stream_usage:
-            request.setdefault("stream_options", {"include_usage": True})
-        elif not stream:
-            request.pop("stream_options", None)
-        return request
-
-    # The hooks, blocking and awaiting; each pair differs in ``async`` and ``await`` alone.
-
     @override
     def _generate(
         self,
@@ -221,50 +202,6 @@ class ChatDoubao(ChatSettings):
         with translated():
             request = self._request(messages, stop, kwargs, stream=False)
             return responses.result(await self._awaiting().chat(**request))
-
-    @override
-    def _stream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> Iterator[ChatGenerationChunk]:
-        stream = ChunkStream()
-        with translated():
-            request = self._request(messages, stop, kwargs, stream=True)
-            with closing(self._blocking().stream_chat(**request)) as deltas:
-                for delta in deltas:
-                    if (chunk := stream.feed(delta)) is not None:
-                        if run_manager:
-                            run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-                        yield chunk
-        for chunk in stream.close():
-            if run_manager:
-                run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-            yield chunk
-
-    @override
-    async def _astream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> AsyncIterator[ChatGenerationChunk]:
-        stream = ChunkStream()
-        with translated():
-            request = self._request(messages, stop, kwargs, stream=True)
-            async with aclosing(self._awaiting().stream_chat(**request)) as deltas:
-                async for delta in deltas:
-                    if (chunk := stream.feed(delta)) is not None:
-                        if run_manager:
-                            await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-                        yield chunk
-        for chunk in stream.close():
-            if run_manager:
-                await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-            yield chunk
 
     # Tools and structured output.
 

@@ -113,12 +113,15 @@ def metadata(raw: Mapping[str, Any], choice: Mapping[str, Any], request_id: str 
     return {"model_provider": PROVIDER, **named}
 
 
-def text_chunk(content: str, additional_kwargs: JSON | None = None) -> ChatGenerationChunk:
-    """Make the chunk that the constructors would make of this text, without validating it.
+def text_chunk(
+    content: str, additional_kwargs: JSON | None = None, id_: str | None = None
+) -> AIMessageChunk:
+    """Make the chunk that the constructor would make of this text, without validating it.
 
     Args:
         content: New text.
         additional_kwargs: New reasoning, if any.
+        id_: Id of the message, if it has one yet.
     """
     chunk = _new(AIMessageChunk)
     fields = {"content", "response_metadata"}
@@ -126,6 +129,8 @@ def text_chunk(content: str, additional_kwargs: JSON | None = None) -> ChatGener
         additional_kwargs = {}
     else:
         fields.add("additional_kwargs")
+    if id_ is not None:
+        fields.add("id")
     _set_fields(
         chunk,
         {
@@ -134,7 +139,7 @@ def text_chunk(content: str, additional_kwargs: JSON | None = None) -> ChatGener
             "response_metadata": {"model_provider": PROVIDER},
             "type": "AIMessageChunk",
             "name": None,
-            "id": None,
+            "id": id_,
             "tool_calls": [],
             "invalid_tool_calls": [],
             "usage_metadata": None,
@@ -145,17 +150,17 @@ def text_chunk(content: str, additional_kwargs: JSON | None = None) -> ChatGener
     _set_given(chunk, fields)
     _set_extra(chunk, {})
     _set_private(chunk, None)
-    return _generation(chunk, content)
+    return chunk
 
 
-def fragment_chunk(arguments: str, index: int) -> ChatGenerationChunk:
+def fragment_chunk(arguments: str, index: int, id_: str | None = None) -> AIMessageChunk:
     """Make the chunk of a piece of a call's arguments, without validating it.
 
     Only for a piece that cannot be a JSON object by itself: it does not start with ``{``. The
-    constructors, which try to parse each piece, would call it invalid, as this does.
+    constructor, which tries to parse each piece, would call it invalid, as this does.
     """
-    generation = text_chunk("")
-    fields = generation.message.__dict__
+    chunk = text_chunk("", id_=id_)
+    fields = chunk.__dict__
     fields["tool_call_chunks"] = [
         {"name": None, "args": arguments, "id": None, "index": index, "type": "tool_call_chunk"}
     ]
@@ -168,17 +173,21 @@ def fragment_chunk(arguments: str, index: int) -> ChatGenerationChunk:
             "type": "invalid_tool_call",
         }
     ]
-    generation.message.__pydantic_fields_set__.update(
-        ("tool_call_chunks", "tool_calls", "invalid_tool_calls")
-    )
-    return generation
+    chunk.__pydantic_fields_set__.update(("tool_call_chunks", "tool_calls", "invalid_tool_calls"))
+    return chunk
 
 
-def _generation(chunk: AIMessageChunk, text: str) -> ChatGenerationChunk:
+def generation_chunk(chunk: AIMessageChunk) -> ChatGenerationChunk:
+    """Wrap a chunk whose content is a text, as ``ChatGenerationChunk(message=chunk)`` would."""
     generation = _new(ChatGenerationChunk)
     _set_fields(
         generation,
-        {"text": text, "generation_info": None, "type": "ChatGenerationChunk", "message": chunk},
+        {
+            "text": chunk.content,
+            "generation_info": None,
+            "type": "ChatGenerationChunk",
+            "message": chunk,
+        },
     )
     _set_given(generation, {"message", "text"})
     _set_extra(generation, None)

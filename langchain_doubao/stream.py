@@ -12,7 +12,6 @@ from typing import Any, TypeAlias
 
 from langchain_core.messages import AIMessageChunk
 from langchain_core.messages.tool import ToolCallChunk
-from langchain_core.outputs import ChatGenerationChunk
 
 from doubao_core import ChatDelta, Usage
 from langchain_doubao.blocks import PROVIDER, REASONING, SEAL
@@ -23,16 +22,21 @@ JSON: TypeAlias = dict[str, Any]
 
 
 class ChunkStream:
-    """Turns the events of one answer into chunks: ``feed`` each, then ``close`` once."""
+    """Turns the events of one answer into chunks: ``feed`` each, then ``close`` once.
 
-    def __init__(self) -> None:
+    Args:
+        id_: Id of the message; core gives one to the chunks that have none.
+    """
+
+    def __init__(self, id_: str | None = None) -> None:
+        self._id = id_
         self._calls = Calls()
         self._usage: JSON | None = None
         self._described: JSON = {}
         self._logprobs: list[JSON] = []
         self._seal = ""
 
-    def feed(self, delta: ChatDelta) -> ChatGenerationChunk | None:
+    def feed(self, delta: ChatDelta) -> AIMessageChunk | None:
         """Take an event; gives the chunk for it if it brings something new."""
         if delta.usage:
             # It may come on every event, each time as the sum so far.
@@ -44,10 +48,10 @@ class ChunkStream:
         if delta.tool_calls or delta.encrypted_content:
             return self._mixed(delta)
         if delta.reasoning_content:
-            return text_chunk(delta.content, {REASONING: delta.reasoning_content})
-        return text_chunk(delta.content) if delta.content else None
+            return text_chunk(delta.content, {REASONING: delta.reasoning_content}, self._id)
+        return text_chunk(delta.content, None, self._id) if delta.content else None
 
-    def close(self) -> list[ChatGenerationChunk]:
+    def close(self) -> list[AIMessageChunk]:
         """Give the last chunks: what calls still lack, then what describes the whole answer."""
         described = self._described
         if self._logprobs:
@@ -57,13 +61,14 @@ class ChunkStream:
             response_metadata=described,
             usage_metadata=usage(Usage.parse(self._usage)) if self._usage else None,
             chunk_position="last",
+            **self._named(),
         )
-        chunks = [ChatGenerationChunk(message=last)]
+        chunks = [last]
         if missing := self._calls.endings(described.get("id") or ""):
-            chunks.insert(0, _chunk("", {}, missing))
+            chunks.insert(0, self._chunk("", {}, missing))
         return chunks
 
-    def _mixed(self, delta: ChatDelta) -> ChatGenerationChunk | None:
+    def _mixed(self, delta: ChatDelta) -> AIMessageChunk | None:
         """Handle an event with tool calls or a seal, whatever else is in it."""
         kwargs: JSON = {}
         if delta.reasoning_content:
@@ -77,18 +82,20 @@ class ChunkStream:
             text, index = only["args"] or "", only["index"]
             opens = only["id"] is not None or only["name"] is not None
             if not opens and text and index is not None and text.lstrip()[:1] != "{":
-                return fragment_chunk(text, index)
+                return fragment_chunk(text, index, self._id)
         if not fragments and not kwargs and not delta.content:
             return None
-        return _chunk(delta.content, kwargs, fragments)
+        return self._chunk(delta.content, kwargs, fragments)
 
-
-def _chunk(content: str, kwargs: JSON, fragments: list[ToolCallChunk]) -> ChatGenerationChunk:
-    return ChatGenerationChunk(
-        message=AIMessageChunk(
+    def _chunk(self, content: str, kwargs: JSON, fragments: list[ToolCallChunk]) -> AIMessageChunk:
+        return AIMessageChunk(
             content=content,
             additional_kwargs=kwargs,
             tool_call_chunks=fragments,
             response_metadata={"model_provider": PROVIDER},
+            **self._named(),
         )
-    )
+
+    def _named(self) -> JSON:
+        """Say the id, if there is one: as a field that is set only when it was given."""
+        return {} if self._id is None else {"id": self._id}

@@ -7,6 +7,7 @@ import wave
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.utils import message_chunk_to_message
 from langchain_tests.utils.stream_lifecycle import assert_valid_event_stream
@@ -110,13 +111,17 @@ async def _of_v2_events(events: Any) -> AIMessage:
     return message_chunk_to_message(end["data"]["output"])
 
 
+# With a callback handler a stream goes another way.
+_HEARD: Any = {"callbacks": [BaseCallbackHandler()]}
 _STREAMED: dict[str, Callable[[Callable[..., ChatDoubao]], Any]] = {
     "v0": lambda chat: _added(list(chat().stream("Go"))),
+    "v0, heard": lambda chat: _added(list(chat().stream("Go", _HEARD))),
     "v1": lambda chat: _added(list(chat(output_version="v1").stream("Go"))),
     "v3": lambda chat: _of_events(chat().stream_events("Go", version="v3")),
     "invoke": lambda chat: chat(streaming=True).invoke("Go"),
     "invoke v1": lambda chat: chat(streaming=True, output_version="v1").invoke("Go"),
     "async v0": lambda chat: _of_async_chunks(chat().astream("Go")),
+    "async v0, heard": lambda chat: _of_async_chunks(chat().astream("Go", _HEARD)),
     "async v1": lambda chat: _of_async_chunks(chat(output_version="v1").astream("Go")),
     "async v2 events": lambda chat: _of_v2_events(chat().astream_events("Go", version="v2")),
     "async v3": lambda chat: _of_async_events(chat().astream_events("Go", version="v3")),

@@ -10,12 +10,20 @@ import pytest
 from langchain_core.messages import AIMessageChunk
 from langchain_core.outputs import ChatGenerationChunk
 
-from langchain_doubao.responses import fragment_chunk, text_chunk
+from langchain_doubao import responses
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 PROVIDER = {"model_provider": "doubao"}
+
+
+def text_chunk(*arguments: Any) -> ChatGenerationChunk:
+    return responses.generation_chunk(responses.text_chunk(*arguments))
+
+
+def fragment_chunk(*arguments: Any) -> ChatGenerationChunk:
+    return responses.generation_chunk(responses.fragment_chunk(*arguments))
 
 
 def validated(**fields: Any) -> ChatGenerationChunk:
@@ -30,9 +38,9 @@ def state(generation: ChatGenerationChunk) -> list[Any]:
     ]
 
 
-def fragment(arguments: str) -> ChatGenerationChunk:
+def fragment(arguments: str, **fields: Any) -> ChatGenerationChunk:
     piece = {"name": None, "args": arguments, "id": None, "index": 3}
-    return validated(content="", tool_call_chunks=[piece])
+    return validated(content="", tool_call_chunks=[piece], **fields)
 
 
 PAIRS: dict[str, tuple[Callable[[], ChatGenerationChunk], Callable[[], ChatGenerationChunk]]] = {
@@ -43,6 +51,11 @@ PAIRS: dict[str, tuple[Callable[[], ChatGenerationChunk], Callable[[], ChatGener
         lambda: validated(content="", additional_kwargs={"reasoning_content": "hm"}),
     ),
     "fragment": (lambda: fragment_chunk(' "Paris"}', 3), lambda: fragment(' "Paris"}')),
+    "named": (lambda: text_chunk("Hi", None, "run-1"), lambda: validated(content="Hi", id="run-1")),
+    "named fragment": (
+        lambda: fragment_chunk(' "Paris"}', 3, "run-1"),
+        lambda: fragment(' "Paris"}', id="run-1"),
+    ),
 }
 
 

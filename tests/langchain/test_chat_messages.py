@@ -6,6 +6,7 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import (
     AIMessage,
     AIMessageChunk,
@@ -17,6 +18,7 @@ from langchain_core.messages import (
     ToolMessage,
 )
 
+from doubao_core import DoubaoError
 from langchain_doubao.messages import to_wire
 from langchain_doubao.parts import part
 
@@ -379,3 +381,17 @@ def test_tokens_are_counted_of_blocks_in_every_form(chat: Callable[..., ChatDoub
     for name, (block, wanted) in PARTS.items():
         counted = chat().get_num_tokens_from_messages([HumanMessage([block])])
         assert counted == chat().get_num_tokens_from_messages([HumanMessage([wanted])]), name
+
+
+@pytest.mark.parametrize("name", PARTS)
+async def test_streams_send_the_same_with_and_without_a_listener(
+    name: str, emulator: Emulator, chat: Callable[..., ChatDoubao]
+) -> None:
+    """With one, core rewrites some old blocks first; without, they are read as they are."""
+    emulator.answer(events=["[DONE]"], times=2)
+    question = [HumanMessage([{"type": "text", "text": "See:"}, PARTS[name][0]])]
+    for config in ({}, {"callbacks": [BaseCallbackHandler()]}):
+        with pytest.raises(DoubaoError):
+            list(chat().stream(question, config))
+    alone, heard = emulator.requests
+    assert alone.body == heard.body

@@ -7,10 +7,15 @@ events (v3), ``astream_events`` (v2), ``invoke`` while streaming, and the same a
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import pytest
-from langchain_core.messages import AIMessage
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.messages import AIMessage, AIMessageChunk
+
+if TYPE_CHECKING:
+    from doubao_emulator import Emulator
 
 # Core calls its own v3 events a beta.
 pytestmark = pytest.mark.filterwarnings("ignore:.*is in beta")
@@ -373,3 +378,22 @@ async def test_all_views_give_the_same_message(name: str, views: Any) -> None:
         assert summary(message) == wanted, f"streamed: {view}"
     for view, message in (await views.whole(whole(meaning))).items():
         assert summary(message) == wanted, f"whole: {view}"
+
+
+def state(chunk: AIMessageChunk) -> Any:
+    # Each answer has a request id of its own.
+    chunk.response_metadata.pop("request_id", None)
+    return type(chunk), list(chunk.__dict__), chunk.__getstate__()
+
+
+@pytest.mark.parametrize("name", STREAMS)
+async def test_chunks_are_the_same_whether_or_not_a_handler_listens(
+    name: str, emulator: Emulator, chat: Any
+) -> None:
+    emulator.answer(events=[*STREAMS[name][1:], USAGE_EVENT, "[DONE]"], times=4)
+    model, named, ways = chat(), {"run_id": UUID(int=7)}, []
+    for config in (named, {**named, "callbacks": [BaseCallbackHandler()]}):
+        ways.append([state(chunk) for chunk in model.stream("Go", config)])
+        ways.append([state(chunk) async for chunk in model.astream("Go", config)])
+    assert ways[0] == ways[1] == ways[2] == ways[3]
+    assert ways[0][0][2]["__dict__"]["id"] == f"lc_run--{UUID(int=7)}"
