@@ -1,6 +1,9 @@
-"""The goals: which figure is held against which, and the bound; all from performance.md 9.
+"""The goals: which figure is held against which, and the bound.
 
-performance.md is the specification that this project was written to.
+The lines are those of performance.md 9, the specification that this project was written to. It asks
+that a goal which is met be raised, so where ours are far beyond its bound, the bound here is some
+four fifths of what was measured on 21 November 2026: a change that makes streams or calls dearer
+shows, although the specification would still be met.
 """
 
 from __future__ import annotations
@@ -121,25 +124,25 @@ def embedding(
 EMBEDDING_PEERS = ("OpenAIEmbeddings", "OpenAILikeEmbedding")
 
 GOALS = (
-    cheaper("streamed text chunk, 2,000 at once, blocking", streams.BLOCKING, 7, 6),
-    cheaper("… asyncio", streams.ASYNCIO, 7, 6),
+    cheaper("streamed text chunk, 2,000 at once, blocking", streams.BLOCKING, 18, 7.5),
+    cheaper("… asyncio", streams.ASYNCIO, 20, 7.5),
     Goal(
         "… and its message read, as agents do",
         streams.LOOKED_AT,
         None,
         Bound("Doubao", "OpenAILike"),
     ),
-    beside("… against raw httpx, blocking", streams.BLOCKING, FLOOR, 1.8, 2.2),
-    beside("… against raw httpx, asyncio", streams.ASYNCIO, FLOOR, 1.8, 2.2),
-    grows("… of 32,000 against 500", streams.LENGTH, "500 chunks", "32,000 chunks", (1.7, 1.2)),
+    beside("… against raw httpx, blocking", streams.BLOCKING, FLOOR, 0.7, 1.6),
+    beside("… against raw httpx, asyncio", streams.ASYNCIO, FLOOR, 0.7, 1.6),
+    grows("… of 32,000 against 500", streams.LENGTH, "500 chunks", "32,000 chunks", (1.1, 1.1)),
     Goal(
         "… 32,000 kept: memory",
         startup.KEPT,
         Bound("ChatDoubao", "ChatOpenAI"),
         Bound("Doubao", "OpenAILike", most=0.1),
     ),
-    cheaper("streamed tool-call fragment, 500 at once, blocking", streams.TOOLS_BLOCKING, 6.5, 6),
-    cheaper("… asyncio", streams.TOOLS_ASYNCIO, 6.5, 6),
+    cheaper("streamed tool-call fragment, 500 at once, blocking", streams.TOOLS_BLOCKING, 13, 6.5),
+    cheaper("… asyncio", streams.TOOLS_ASYNCIO, 14, 6.5),
     Goal(
         "… read as an object of a class",
         streams.STRUCTURED,
@@ -151,15 +154,13 @@ GOALS = (
         for every in streams.PACES_MS
         for row in [streams.PACED.format(every)]
         for goal in (
-            cheaper(
-                f"64 streams at once, a chunk each per {every} ms: CPU per chunk", row, 2.4, 2.4
-            ),
-            cheaper("… with the aiohttp transport", row, 5, 4, suffix=AIOHTTP),
+            cheaper(f"64 streams at once, a chunk each per {every} ms: CPU per chunk", row, 8, 5.5),
+            cheaper("… with the aiohttp transport", row, 6, 4.5, suffix=AIOHTTP),
         )
     ),
-    at_most("256 streams at once: ms to the first token above the server's", streams.LIVE, 80),
-    cheaper("short call, one after the other", calls.SHORT, 2.4, 2.6),
-    cheaper("call with 10 messages of 4 KB", calls.LONG, 6, 5),
+    at_most("256 streams at once: ms to the first token above the server's", streams.LIVE, 50),
+    cheaper("short call, one after the other", calls.SHORT, 3.5, 4.5),
+    cheaper("call with 10 messages of 4 KB", calls.LONG, 6, 7.5),
     cheaper("call with 5 tools", calls.TOOLS, None, None),
     grows(
         "CPU per call with 256 in flight against 16",
@@ -168,12 +169,12 @@ GOALS = (
         "256 in flight",
         (1.3, 1.3),
     ),
-    cheaper("64 in flight: CPU per call", concurrency.CPU.format(64), 10, 10),
+    cheaper("64 in flight: CPU per call", concurrency.CPU.format(64), 19, 15),
     of_ideal("… throughput, of the ideal", concurrency.WALL.format(64), 0.9),
-    of_ideal("256 in flight: throughput, of the ideal", concurrency.WALL.format(256), 0.65),
-    cheaper("1,000 in flight: throughput", concurrency.WALL.format(1000), 3, 3),
+    of_ideal("256 in flight: throughput, of the ideal", concurrency.WALL.format(256), 0.75),
+    cheaper("1,000 in flight: throughput", concurrency.WALL.format(1000), 8, 8),
     share("import", startup.IMPORT, 0.6, 0.72),
-    share("fresh process to the first answer", startup.FIRST_ANSWER, 0.57, 0.9),
+    share("fresh process to the first answer", startup.FIRST_ANSWER, 0.57, 0.65),
     Goal(
         "… peak memory, MiB",
         startup.PEAK,
