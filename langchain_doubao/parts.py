@@ -24,8 +24,11 @@ _AUDIO_FORMATS = {
     "x-m4a": "m4a",
     "mp4": "m4a",
 }
-# Extras of blocks that mean nothing here: other providers' caching, and what a file is called.
-_FOREIGN = frozenset({"cache_control", "filename"})
+# Extras of blocks that mean nothing here: other providers' caching, what a file is called, and what
+# core makes extras of when it rewrites a block of another form.
+_FOREIGN = frozenset(
+    {"cache_control", "filename", "file_filename", "metadata", "mime_type", "index"}
+)
 _PDF = "application/pdf"
 _FILENAME = "document.pdf"
 """The service wants a name with inline files (ark.md 4.2); blocks need not have one."""
@@ -139,7 +142,9 @@ def _file(block: JSON) -> JSON:
 
 
 def _filename(block: JSON) -> str:
-    places = (block.get("extras"), block.get("metadata"), block)
+    extras = block.get("extras")
+    before = extras.get("metadata") if isinstance(extras, dict) else None
+    places = (extras, block.get("metadata"), before, block)
     names = (place.get("filename") for place in places if isinstance(place, dict))
     return next((str(name) for name in names if name), _FILENAME)
 
@@ -188,7 +193,8 @@ def _bare(mime_type: str) -> str:
 
 def _of_before_v1(block: JSON) -> JSON:
     """Core rewrites these in requests, but not in what tokens are counted of."""
-    return {**block, "base64": block.get("data"), "file_id": block.get("id")}
+    by_id = block["source_type"] == "id"
+    return {**block, "base64": block.get("data"), "file_id": block.get("id") if by_id else None}
 
 
 def _of_anthropic(source: JSON) -> JSON:

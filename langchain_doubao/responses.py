@@ -29,6 +29,25 @@ _set_fields = _SLOTS["__dict__"].__set__
 _set_given = _SLOTS["__pydantic_fields_set__"].__set__
 _set_extra = _SLOTS["__pydantic_extra__"].__set__
 _set_private = _SLOTS["__pydantic_private__"].__set__
+# What the chunks below are made of. If a newer core has other fields, it makes its chunks itself.
+_FIELDS = {
+    "content",
+    "additional_kwargs",
+    "response_metadata",
+    "type",
+    "name",
+    "id",
+    "tool_calls",
+    "invalid_tool_calls",
+    "usage_metadata",
+    "tool_call_chunks",
+    "chunk_position",
+}
+_FIELDS_AROUND = {"text", "generation_info", "type", "message"}
+_FIELDS_ARE_KNOWN = (
+    AIMessageChunk.model_fields.keys() == _FIELDS
+    and ChatGenerationChunk.model_fields.keys() == _FIELDS_AROUND
+)
 
 
 def result(completion: ChatCompletion) -> ChatResult:
@@ -123,6 +142,8 @@ def text_chunk(
         additional_kwargs: New reasoning, if any.
         id_: Id of the message, if it has one yet.
     """
+    if not _FIELDS_ARE_KNOWN:
+        return _validated_chunk(content, additional_kwargs, id_)
     chunk = _new(AIMessageChunk)
     fields = {"content", "response_metadata"}
     if additional_kwargs is None:
@@ -153,6 +174,16 @@ def text_chunk(
     return chunk
 
 
+def _validated_chunk(
+    content: str, additional_kwargs: JSON | None, id_: str | None
+) -> AIMessageChunk:
+    given: JSON = {"content": content, "response_metadata": {"model_provider": PROVIDER}}
+    for name, value in (("additional_kwargs", additional_kwargs), ("id", id_)):
+        if value is not None:
+            given[name] = value
+    return AIMessageChunk(**given)
+
+
 def fragment_chunk(arguments: str, index: int, id_: str | None = None) -> AIMessageChunk:
     """Make the chunk of a piece of a call's arguments, without validating it.
 
@@ -179,6 +210,8 @@ def fragment_chunk(arguments: str, index: int, id_: str | None = None) -> AIMess
 
 def generation_chunk(chunk: AIMessageChunk) -> ChatGenerationChunk:
     """Wrap a chunk whose content is a text, as ``ChatGenerationChunk(message=chunk)`` would."""
+    if not _FIELDS_ARE_KNOWN:
+        return ChatGenerationChunk(message=chunk)
     generation = _new(ChatGenerationChunk)
     _set_fields(
         generation,

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, closing
 from types import FunctionType
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 from langchain_core.callbacks import (
     AsyncCallbackManager,
@@ -121,13 +121,16 @@ class StreamingChat(ChatSettings):
         **kwargs: Any,
     ) -> Iterator[AIMessageChunk]:
         """Stream an answer (ark.md 4.4); see ``BaseChatModel.stream``."""
-        if (id_ := self._unheard(config, kwargs, CallbackManager)) is None:
+        if (unheard := self._unheard(input, config, kwargs, CallbackManager)) is None:
             yield from super().stream(input, config, stop=stop, **kwargs)
             return
-        messages = self._convert_input(input).to_messages()
+        messages, id_ = unheard
         if self.rate_limiter:
             self.rate_limiter.acquire(blocking=True)
-        yield from self._chunks(messages, stop, kwargs, id_)
+        with closing(self._chunks(messages, stop, kwargs, id_)) as chunks:
+            # Not ``yield from``: what is thrown in here is not to be taken for the service's error.
+            for chunk in chunks:  # noqa: UP028
+                yield chunk
 
     @override
     async def astream(
@@ -139,33 +142,42 @@ class StreamingChat(ChatSettings):
         **kwargs: Any,
     ) -> AsyncIterator[AIMessageChunk]:
         """Stream an answer (ark.md 4.4); see ``BaseChatModel.astream``."""
-        if (id_ := self._unheard(config, kwargs, AsyncCallbackManager)) is None:
-            chunks = cast("_Chunks", super().astream(input, config, stop=stop, **kwargs))
-        else:
-            messages = self._convert_input(input).to_messages()
-            if self.rate_limiter:
-                await self.rate_limiter.aacquire(blocking=True)
-            chunks = self._achunks(messages, stop, kwargs, id_)
-        async with aclosing(chunks):
+        if (unheard := self._unheard(input, config, kwargs, AsyncCallbackManager)) is None:
+            heard = super().astream(input, config, stop=stop, **kwargs)
+            async for chunk in heard:
+                try:
+                    yield chunk
+                except BaseException as error:
+                    # What is thrown in here, by ``aclose``, too, is core's to tell the handlers.
+                    # A tracer in the place of core's method need not give a generator.
+                    if isinstance(heard, AsyncGenerator):
+                        await heard.athrow(error)
+                    raise
+            return
+        messages, id_ = unheard
+        if self.rate_limiter:
+            await self.rate_limiter.aacquire(blocking=True)
+        async with aclosing(self._achunks(messages, stop, kwargs, id_)) as chunks:
             async for chunk in chunks:
                 yield chunk
 
     def _unheard(
         self,
+        given: LanguageModelInput,
         config: RunnableConfig | None,
         call: JSON,
         manager: type[CallbackManager | AsyncCallbackManager],
-    ) -> str | None:
-        """Give the id for the message of a stream that nobody listens to but its caller.
+    ) -> tuple[list[BaseMessage], str] | None:
+        """Give the messages, and the answer's id, of a stream that only its caller listens to.
 
         ``None`` if a callback handler does, or somebody stands in the place of core's method, or if
-        there is more to do than to pass the chunks on: core makes content blocks of them
-        (``output_version="v1"``) or calls ``invoke`` since streaming is disabled, or a subclass has
-        hooks of its own.
+        core does more than to pass messages and chunks on: it rewrites content blocks, makes blocks
+        of the chunks (``output_version="v1"``) or calls ``invoke`` since streaming is disabled; or
+        if a subclass has hooks of its own.
         """
         async_api = manager is AsyncCallbackManager
         kind = type(self)
-        hooks = (kind._stream, kind._astream)  # noqa: SLF001
+        hooks = (kind._stream, kind._astream)  # noqa: SLF001 - of this class
         if (
             self.output_version == "v1"
             or hooks != (StreamingChat._stream, StreamingChat._astream)
@@ -176,10 +188,24 @@ class StreamingChat(ChatSettings):
         config = ensure_config(config)
         # Core's own list, with what the environment, contexts and global switches add to it.
         listeners = manager.configure(config.get("callbacks"), self.callbacks, verbose=self.verbose)
-        return None if listeners.handlers else f"{LC_ID_PREFIX}-{config.get('run_id') or uuid7()}"
+        if listeners.handlers:
+            return None
+        messages = self._convert_input(given).to_messages()
+        if any(map(_may_be_rewritten, messages)):
+            return None
+        return messages, f"{LC_ID_PREFIX}-{config.get('run_id') or uuid7()}"
 
 
 def _original(method: Any) -> bool:
     """Whether a method is core's own: some tracers put a wrapper in its place."""
     plain = isinstance(method, FunctionType) and not hasattr(method, "__wrapped__")
     return plain and method.__module__ == BaseChatModel.__module__
+
+
+def _may_be_rewritten(message: BaseMessage) -> bool:
+    """Whether core may rewrite a block of a message: sound, a file, or one as before v1."""
+    return isinstance(message.content, list) and any(
+        isinstance(block, dict)
+        and ("source_type" in block or block.get("type") in {"input_audio", "file"})
+        for block in message.content
+    )

@@ -125,6 +125,24 @@ async def test_breaking_out_of_an_async_stream_closes_its_connection(
     assert (await model.ainvoke("Hi")).text
 
 
+def test_a_stream_left_open_is_closed_with_its_event_loop(
+    server: Emulator, model: ChatDoubao
+) -> None:
+    """The loop closes all generators at the same time, and complains if one waits for another."""
+    complaints: list[Any] = []
+
+    async def leave() -> Any:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, complaint: complaints.append(complaint))
+        stream = model.astream("Go")
+        await anext(stream)
+        return stream
+
+    assert asyncio.run(leave()) is not None
+    assert left(server)
+    assert complaints == []
+
+
 @pytest.mark.parametrize("kind", ["astream", "events v2"])
 async def test_closing_an_async_stream_closes_its_connection(
     kind: str, server: Emulator, model: ChatDoubao

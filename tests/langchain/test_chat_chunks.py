@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pickle
 import random
+from importlib.util import find_spec, module_from_spec
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from langchain_core import messages
 from langchain_core.messages import AIMessageChunk
 from langchain_core.outputs import ChatGenerationChunk
 
@@ -82,6 +84,29 @@ def test_an_unvalidated_chunk_can_be_used_like_the_validated_one(name: str) -> N
     assert ours.message.model_fields_set == theirs.message.model_fields_set
     assert state(ours + text_chunk("!")) == state(theirs + validated(content="!"))
     assert repr(ours.message) == repr(theirs.message)
+
+
+def test_chunks_have_the_fields_that_a_newer_core_adds(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Newer(AIMessageChunk):
+        mood: str = "calm"
+
+    monkeypatch.setattr(messages, "AIMessageChunk", Newer)
+    spec = find_spec(responses.__name__)
+    assert spec is not None
+    assert spec.loader is not None
+    newer = module_from_spec(spec)
+    spec.loader.exec_module(newer)
+    for chunk in (
+        newer.text_chunk("Hi"),
+        newer.text_chunk("", {"reasoning_content": "hm"}, "run-1"),
+        newer.fragment_chunk(' "Paris"}', 3),
+    ):
+        assert chunk.mood == "calm"
+        assert newer.generation_chunk(chunk).message is chunk
+    assert newer.text_chunk("", {"reasoning_content": "hm"}, "run-1").model_dump() == {
+        **responses.text_chunk("", {"reasoning_content": "hm"}, "run-1").model_dump(),
+        "mood": "calm",
+    }
 
 
 def test_chunks_share_nothing() -> None:

@@ -346,33 +346,29 @@ async def test_a_stream_that_breaks_is_never_a_success(
     prompt = "The quick brown fox jumps over the lazy dog. Which animal jumps over the dog?"
     model = chat(thinking="disabled", max_retries=2)
     seen: list[str] = []
-
-    def read() -> None:
-        seen.extend(chunk.text for chunk in model.stream(prompt))
-
-    async def aread() -> None:
-        [_ async for _ in model.astream(prompt)]
-
     with emulator.fault(fault, after_events=2):
         with pytest.raises(chain.ModelError) as caught:
-            read()
+            seen.extend(chunk.text for chunk in model.stream(prompt))
         with pytest.raises(chain.ModelError) as acaught:
-            await aread()
+            await asked(model, "astream", prompt)
     assert seen
     assert caught.value.is_retryable
     assert caught.value.partial == acaught.value.partial == "".join(seen)
     assert len(emulator.requests) == 2
 
 
-def test_filtered_content_is_a_message(emulator: Emulator, chat: Callable[..., ChatDoubao]) -> None:
-    emulator.answer("I will", finish_reason="content_filter")
-    message = chat().invoke("Hi")
-    assert message.text == "I will"
-    assert message.response_metadata["finish_reason"] == "content_filter"
-
-
-def test_failures_are_traced_with_what_the_service_said(
+async def test_filtered_content_is_a_message(
     emulator: Emulator, chat: Callable[..., ChatDoubao]
+) -> None:
+    emulator.answer("I will", finish_reason="content_filter", times=2)
+    for message in (chat().invoke("Hi"), await chat().ainvoke("Hi")):
+        assert message.text == "I will"
+        assert message.response_metadata["finish_reason"] == "content_filter"
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_failures_are_traced_with_what_the_service_said(
+    way: str, emulator: Emulator, chat: Callable[..., ChatDoubao]
 ) -> None:
     class Traced(BaseCallbackHandler):
         response: Any = None
@@ -382,20 +378,19 @@ def test_failures_are_traced_with_what_the_service_said(
 
     traced = Traced()
     with emulator.fault("quota"), pytest.raises(core.QuotaExceeded) as caught:
-        chat().invoke("Hi", {"callbacks": [traced]})
+        await asked(chat(callbacks=[traced]), way)
     metadata = traced.response.generations[0][0].message.response_metadata
     assert metadata["status_code"] == 429
     assert metadata["request_id"] == caught.value.request_id
     assert metadata["body"]["error"]["code"] == caught.value.code
 
 
-def test_the_models_own_retries_honour_retry_after(
-    emulator: Emulator, chat: Callable[..., ChatDoubao]
+@pytest.mark.parametrize("way", WAYS)
+async def test_the_models_own_retries_honour_retry_after(
+    way: str, emulator: Emulator, chat: Callable[..., ChatDoubao]
 ) -> None:
     started = time.monotonic()
     with emulator.fault("rate_limit", times=1, retry_after=0.05):
-        assert chat(max_retries=1).invoke("Hello").text
+        await asked(chat(max_retries=1), way)
     assert time.monotonic() - started >= 0.05
-    with emulator.fault("rate_limit", times=1, retry_after=0.05):
-        assert list(chat(max_retries=1).stream("Hello"))
-    assert len(emulator.requests) == 4
+    assert len(emulator.requests) == 2

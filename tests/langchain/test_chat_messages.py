@@ -381,13 +381,15 @@ def test_tokens_are_counted_of_blocks_in_every_form(chat: Callable[..., ChatDoub
     for name, (block, wanted) in PARTS.items():
         counted = chat().get_num_tokens_from_messages([HumanMessage([block])])
         assert counted == chat().get_num_tokens_from_messages([HumanMessage([wanted])]), name
+    old = {"type": "image", "source_type": "base64", "data": "QUJD", "mime_type": "image/png"}
+    assert part({**old, "id": "block-1"}) == part(old)
 
 
 @pytest.mark.parametrize("name", PARTS)
 async def test_streams_send_the_same_with_and_without_a_listener(
     name: str, emulator: Emulator, chat: Callable[..., ChatDoubao]
 ) -> None:
-    """With one, core rewrites some old blocks first; without, they are read as they are."""
+    """``test_chat_unheard`` has the blocks that core rewrites first."""
     emulator.answer(events=["[DONE]"], times=2)
     question = [HumanMessage([{"type": "text", "text": "See:"}, PARTS[name][0]])]
     for config in ({}, {"callbacks": [BaseCallbackHandler()]}):

@@ -1,6 +1,6 @@
 """A stream that no callback handler listens to goes a way of its own; its chunks are the same.
 
-``test_chat_views`` compares them, ``test_chat_messages`` the requests.
+``test_chat_views`` compares them, ``test_chat_messages`` most requests.
 Whoever does listen, by whatever means, hears every token and the end.
 """
 
@@ -9,20 +9,20 @@ from __future__ import annotations
 import asyncio
 import functools
 import weakref
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from langchain_core.callbacks import BaseCallbackHandler, get_usage_metadata_callback
 from langchain_core.globals import set_debug
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessageChunk
+from langchain_core.messages import AIMessageChunk, HumanMessage
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.outputs import ChatGenerationChunk
 from langchain_core.rate_limiters import BaseRateLimiter
 from langchain_core.runnables import RunnableLambda
 
-from doubao_core import DoubaoError
+from doubao_core import DoubaoError, RateLimited
 from langchain_doubao import ChatDoubao
 
 if TYPE_CHECKING:
@@ -167,6 +167,90 @@ async def test_a_tracer_in_the_place_of_cores_method_is_called(
 
 
 @BOTH
+async def test_a_tracer_need_not_give_a_generator(
+    way: str,
+    emulator: Emulator,
+    chat: Callable[..., ChatDoubao],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Some give an object that can only be iterated over; nothing else is asked of it."""
+    emulator.answer(events=[*WORDS, END, "[DONE]"])
+    original = getattr(BaseChatModel, way)
+    traced = Traced if way == "stream" else AsyncTraced
+    monkeypatch.setattr(BaseChatModel, way, lambda *given, **kwargs: traced(original, given))
+    model = chat()
+    chunks = await streamed(way, model, "Go")
+    assert len(chunks) == len(WORDS) + 1
+    await model.aclose()
+
+
+class Traced:
+    """What a tracer gives in the place of a generator."""
+
+    def __init__(self, original: Callable[..., Any], given: Any) -> None:
+        self._chunks = original(*given)
+
+    def __iter__(self) -> Traced:
+        return self
+
+    def __next__(self) -> Any:
+        return next(self._chunks)
+
+
+class AsyncTraced(Traced):
+    """The same for asyncio."""
+
+    def __aiter__(self) -> AsyncTraced:
+        return self
+
+    async def __anext__(self) -> Any:
+        return await anext(self._chunks)
+
+
+@BOTH
+@pytest.mark.parametrize("thrown", [RateLimited("of the reader"), KeyError("of the reader")])
+async def test_what_is_thrown_into_a_stream_comes_out_of_it_as_it_is(
+    way: str, thrown: Exception, emulator: Emulator, chat: Callable[..., ChatDoubao]
+) -> None:
+    """It is the reader's, not the service's, whatever its class; handlers hear of it, too."""
+    emulator.answer(events=[*WORDS, END, "[DONE]"], times=2)
+    listener, model = Listener(), chat()
+    for config in ({}, {"callbacks": [listener]}):
+        stream = getattr(model, way)("Go", config)
+        caught = None
+        try:
+            if way == "stream":
+                next(stream)
+                stream.throw(thrown)
+            else:
+                await anext(stream)
+                await stream.athrow(thrown)
+        except type(thrown) as error:
+            caught = error
+        assert caught is thrown
+    assert listener.failed == [thrown]
+    await model.aclose()
+
+
+@BOTH
+async def test_handlers_hear_at_once_that_a_stream_was_closed(
+    way: str, emulator: Emulator, chat: Callable[..., ChatDoubao]
+) -> None:
+    emulator.answer(events=[*WORDS, END, "[DONE]"])
+    listener, model = Listener(), chat()
+    stream = getattr(model, way)("Go", {"callbacks": [listener]})
+    if way == "stream":
+        next(stream)
+        stream.close()
+    else:
+        await anext(stream)
+        await stream.aclose()
+    (heard,) = listener.failed
+    assert isinstance(heard, GeneratorExit)
+    await model.aclose()
+
+
+@BOTH
 async def test_an_error_is_heard_and_raised_the_same(
     way: str, emulator: Emulator, chat: Callable[..., ChatDoubao]
 ) -> None:
@@ -181,15 +265,75 @@ async def test_an_error_is_heard_and_raised_the_same(
     await model.aclose()
 
 
+# What core rewrites before the model sees it, and what of it is sent.
+OLD: dict[str, tuple[Any, Any]] = {
+    "pdf without a name": (
+        {"type": "file", "file": {"file_data": "data:application/pdf;base64,QUJD"}},
+        {"file_data": "data:application/pdf;base64,QUJD", "filename": "document.pdf"},
+    ),
+    "file id with a name": (
+        {"type": "file", "file": {"file_id": "file-1", "filename": "a.pdf"}},
+        {"file_id": "file-1"},
+    ),
+    "pdf named in its metadata": (
+        {
+            "type": "file",
+            "source_type": "base64",
+            "data": "QUJD",
+            "mime_type": "application/pdf",
+            "metadata": {"filename": "a.pdf"},
+        },
+        {"file_data": "data:application/pdf;base64,QUJD", "filename": "a.pdf"},
+    ),
+    "sound": (
+        {"type": "input_audio", "input_audio": {"data": "QUJD", "format": "mpeg"}},
+        {"data": "QUJD", "format": "mp3"},
+    ),
+    "image with metadata": (
+        {"type": "image", "source_type": "url", "url": "https://example.com/a", "metadata": {}},
+        {"url": "https://example.com/a"},
+    ),
+    "image of the files api": (
+        {"type": "image", "source_type": "id", "id": "file-1", "mime_type": "image/png"},
+        {"file_id": "file-1"},
+    ),
+}
+
+
+@BOTH
+@pytest.mark.parametrize("name", OLD)
+async def test_streams_send_old_blocks_as_calls_do(
+    way: str, name: str, emulator: Emulator, chat: Callable[..., ChatDoubao]
+) -> None:
+    block, wanted = OLD[name]
+    question, model = [HumanMessage([block])], chat(check_parameters=False)
+    # The server has no such files, which is all the same here.
+    with suppress(DoubaoError):
+        await model.ainvoke(question)
+    for config in ({}, {"callbacks": [Listener()]}):
+        with suppress(DoubaoError):
+            await streamed(way, model, question, config)
+    assert len(emulator.requests) == 3
+    for request in emulator.requests:
+        (sent,) = request.body["messages"][0]["content"]
+        assert sent[sent["type"]] == wanted
+    await model.aclose()
+
+
 @BOTH
 async def test_streams_that_are_turned_off_are_calls(
     way: str, emulator: Emulator, chat: Callable[..., ChatDoubao]
 ) -> None:
     choice = {"index": 0, "finish_reason": "stop", "message": {"content": "Whole"}}
-    for fields in ({"disable_streaming": True}, {"streaming": False}):
+    tools = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
+    for fields, call in (
+        ({"disable_streaming": True}, {}),
+        ({"streaming": False}, {}),
+        ({"disable_streaming": "tool_calling"}, {"tools": tools}),
+    ):
         emulator.answer(body={"id": "1", "choices": [choice]})
         model = chat(**fields)
-        (chunk,) = await streamed(way, model, "Go")
+        (chunk,) = await streamed(way, model, "Go", **call)
         assert chunk.text == "Whole"
         assert not emulator.requests[-1].body.get("stream")
         await model.aclose()
