@@ -92,7 +92,10 @@ def _job(arguments: argparse.Namespace, service: Service) -> Job:
     }
     if arguments.rate_per_minute is not None:
         options["requests_per_minute"] = arguments.rate_per_minute
-    if service.is_emulator and not os.environ.get("DOUBAO_BASE_URL"):
+    if base_url := os.environ.get("DOUBAO_BASE_URL"):
+        # Said here, it is so for the nodes of a cluster, too.
+        options["base_url"] = base_url
+    elif service.is_emulator:
         # Imported only now: with a key nobody needs it. One emulator, also for Ray's workers.
         options["base_url"] = import_module("doubao_emulator").shared_base_url()
     settings = {

@@ -104,7 +104,8 @@ class DoubaoEmbedBatch:
             ConfigError: There is no such column, or one with the name of the new one.
             DoubaoError: See ``failed_rows``.
         """
-        texts = self._texts(batch)
+        table = _arrow(batch)
+        texts = self._texts(table)
         plan = self._plan(texts)
         try:
             group = next(plan)
@@ -116,14 +117,15 @@ class DoubaoEmbedBatch:
                 else:
                     group = plan.send(vectors)
         except StopIteration as end:
-            return self._table(batch, texts, end.value)
+            return self._table(table, texts, end.value)
 
     async def acall(self, batch: Batch) -> Any:
         """Embed *batch* without blocking the event loop; see :meth:`__call__`.
 
         For programs that run without Ray as well; calls share the bound on requests in flight.
         """
-        texts = self._texts(batch)
+        table = _arrow(batch)
+        texts = self._texts(table)
         plan = self._plan(texts)
         try:
             group = next(plan)
@@ -135,11 +137,10 @@ class DoubaoEmbedBatch:
                 else:
                     group = plan.send(vectors)
         except StopIteration as end:
-            return self._table(batch, texts, end.value)
+            return self._table(table, texts, end.value)
 
-    def _texts(self, batch: Batch) -> list[Any]:
-        names: list[str] = getattr(batch, "column_names", None) or list(batch)
-        if not names:
+    def _texts(self, table: Any) -> list[Any]:
+        if not (names := table.column_names):
             # A block without rows has no columns.
             return []
         if self._column not in names:
@@ -149,12 +150,7 @@ class DoubaoEmbedBatch:
             )
         if self._output in names:
             raise ConfigError(f"the batch has a column {self._output!r} already: choose output=")
-        values: Any = batch[self._column]
-        # Elements of numpy's and Arrow's own types are no strings.
-        for convert in ("to_pylist", "tolist"):
-            if hasattr(values, convert):
-                return list(getattr(values, convert)())
-        return list(values)
+        return list(table[self._column].to_pylist())
 
     def _plan(self, texts: list[Any]) -> Generator[list[str], list[Vector], Found]:
         """Yield texts to embed, and be sent their vectors or thrown the error."""
@@ -163,19 +159,30 @@ class DoubaoEmbedBatch:
             return dict(zip(texts, (yield texts), strict=True)), {}
         return (yield from _sieve(texts))
 
-    def _table(self, batch: Batch, texts: list[Any], found: Found) -> Any:
+    def _table(self, table: Any, texts: list[Any], found: Found) -> Any:
         vectors, errors = found
-        # Ray comes with it; importing it takes a while, and only this needs it.
         pa = import_module("pyarrow")
-        table = batch
-        if not isinstance(table, pa.Table):
-            table = pa.table({name: _one_dimensional(batch[name]) for name in batch})
         dense = _list_array(pa, [vectors.get(text) for text in texts])
         table = table.append_column(self._output, dense)
         if self._keeps:
             reasons = pa.array([errors.get(text) for text in texts], pa.string())
             table = table.append_column(f"{self._output}_error", reasons)
         return table
+
+
+def _arrow(batch: Batch) -> Any:
+    """Make *batch* an Arrow table; what Arrow cannot hold is refused before it is paid for."""
+    # Ray comes with it; importing it takes a while, and only this needs it.
+    pa = import_module("pyarrow")
+    if isinstance(batch, pa.Table):
+        return batch
+    try:
+        return pa.table({name: _one_dimensional(batch[name]) for name in batch})
+    except UnicodeEncodeError as error:
+        raise ConfigError(
+            "the batch has a text with half of a surrogate pair, which Arrow cannot hold: remove "
+            'it, for instance with text.encode("utf-8", "ignore").decode()'
+        ) from error
 
 
 def _one_dimensional(values: Any) -> Any:
@@ -231,7 +238,7 @@ def _unfit(text: Any) -> str:
     """Say why *text* cannot have a vector; nothing if it can."""
     if not isinstance(text, str) or not text.strip():
         return "the text is blank or not a string"
-    if len(text) * 4 > MOST_BYTES and len(text.encode("utf-8", "surrogatepass")) > MOST_BYTES:
+    if len(text.encode()) > MOST_BYTES:
         return f"the text has more than {MOST_BYTES:,} bytes"
     return ""
 

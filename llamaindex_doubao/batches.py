@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeAlias, TypeVar
@@ -15,6 +15,7 @@ from llama_index_instrumentation.dispatcher import DISPATCHER_SPAN_DECORATED_ATT
 from doubao_core import DoubaoError
 from doubao_core.embedder import EmbeddingProgress, Vector
 from doubao_core.embedder.fan_out import LAST_ANSWERS_SECONDS
+from doubao_core.embedder.progress import Halted
 
 Owner: TypeAlias = tuple[object, bool]
 """An embedding, and whether it embeds queries."""
@@ -56,12 +57,14 @@ class Batches:
     Attributes:
         vectors: What is done, by text.
         halt: Set when one fails; the others send nothing more.
+        reason: What the first of them failed with; not that it was halted.
     """
 
     def __init__(self, owner: Owner) -> None:
         self._owner = owner
         self.vectors: dict[str, Vector] = {}
         self.halt = threading.Event()
+        self.reason: Exception | None = None
         self._failed: set[str] = set()
         self._running: set[asyncio.Task[Any] | None] = set()
 
@@ -74,9 +77,11 @@ class Batches:
         """Embed *texts* inside; if that fails, note what was done."""
         try:
             yield
-        except DoubaoError as error:
+        except Exception as error:
             self.halt.set()
-            if (progress := error.progress) is not None:
+            if self.reason is None and not isinstance(error, Halted):
+                self.reason = error
+            if isinstance(error, DoubaoError) and (progress := error.progress) is not None:
                 self.vectors.update(
                     {texts[position]: vector for position, vector in progress.vectors.items()}
                 )
@@ -119,27 +124,37 @@ class Batches:
 
 
 @contextmanager
-def placed(part: Sequence[BaseNode], nodes: Sequence[BaseNode]) -> Generator[None]:
-    """Embed *part* of *nodes* inside; a failure then tells of all, and they have what was done."""
+def placed(
+    part: Sequence[BaseNode], nodes: Sequence[BaseNode], before: Sequence[BaseNode] = ()
+) -> Generator[None]:
+    """Embed *part* of *nodes* inside; a failure then tells of all, and they have what was done.
+
+    Args:
+        part: Those whose positions a failure would tell of.
+        nodes: All of the call.
+        before: Those of them that this call has done already. (A vector on a node is no sign of it:
+            it may be an old one, of another model.)
+    """
     try:
         yield
     except DoubaoError as error:
         if (progress := error.progress) is not None:
-            error.progress = _of_nodes(progress, part, nodes)
+            for position, vector in progress.vectors.items():
+                part[position].embedding = vector
+            done = [*before, *(part[position] for position in progress.vectors)]
+            failed = [part[position] for position in progress.failed]
+            error.progress = _of_nodes(nodes, done, failed)
         raise
 
 
 def _of_nodes(
-    progress: EmbeddingProgress, part: Sequence[BaseNode], nodes: Sequence[BaseNode]
+    nodes: Sequence[BaseNode], done: Sequence[BaseNode], failed: Sequence[BaseNode]
 ) -> EmbeddingProgress:
-    for position, vector in progress.vectors.items():
-        part[position].embedding = vector
-    failed = {id(part[position]) for position in progress.failed}
-    done: Mapping[int, Vector] = {
-        at: node.embedding for at, node in enumerate(nodes) if node.embedding is not None
-    }
+    done_ones, failed_ones = {id(node) for node in done}, {id(node) for node in failed}
     return EmbeddingProgress(
         count=len(nodes),
-        vectors=done,
-        failed=tuple(at for at, node in enumerate(nodes) if id(node) in failed),
+        vectors={
+            at: node.get_embedding() for at, node in enumerate(nodes) if id(node) in done_ones
+        },
+        failed=tuple(at for at, node in enumerate(nodes) if id(node) in failed_ones),
     )

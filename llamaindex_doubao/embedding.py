@@ -16,14 +16,15 @@ from llama_index.core.instrumentation.events.embedding import (
     EmbeddingStartEvent,
 )
 from llama_index.core.rate_limiter import BaseRateLimiter
+from llama_index.core.schema import BaseNode
 from llama_index.core.storage.kvstore.types import BaseKVStore
 from llama_index.core.utils import get_tqdm_iterable
 
-from doubao_core import ConfigError, DoubaoError, embedder
+from doubao_core import ConfigError, embedder
 from doubao_core.config import resolve
 from doubao_core.embedder import EmbeddingUsage, Recipe, Request, Vector
 from doubao_core.embedder.recipe import check_list
-from llamaindex_doubao.batches import batches, without_span
+from llamaindex_doubao.batches import batches, placed, without_span
 from llamaindex_doubao.connection import Connection
 from llamaindex_doubao.vector_cache import VectorCache
 
@@ -48,20 +49,25 @@ class _Embedding(Connection):
         frozen=True,
         description="Use /embeddings/multimodal; default decided by the model id.",
     )
+    # Excluded is what decides no vector: IngestionCache makes its keys of all that is serialised.
     # In blocking code LlamaIndex embeds batch after batch: within a large one, requests overlap.
     embed_batch_size: int = Field(
         default=2048,
         gt=0,
         le=2048,
+        exclude=True,
         description="Texts that are embedded together, 256 of them at most in one request.",
     )
     num_workers: int | None = Field(
-        default=embedder.DEFAULT_CONCURRENCY, description="Batches at once in async calls."
+        default=embedder.DEFAULT_CONCURRENCY,
+        exclude=True,
+        description="Batches at once in async calls.",
     )
     max_concurrency: int = Field(
         default=embedder.DEFAULT_CONCURRENCY,
         frozen=True,
         ge=1,
+        exclude=True,
         description="Requests in flight at once.",
     )
     query_instruction: str | None = Field(
@@ -191,9 +197,23 @@ class DoubaoEmbedding(_Embedding, BaseEmbedding):
         with batches((self, False), texts) as work:
             try:
                 return await super().aget_text_embedding_batch(texts, show_progress, **kwargs)
-            except DoubaoError:
+            except Exception as first:
+                work.halt.set()  # LlamaIndex's own part may have failed.
                 await work.settle()
-                raise
+                if (reason := work.reason) in (None, first):
+                    raise
+                # A batch that was halted ended before the one that is the reason.
+                raise reason from reason.__cause__
+
+    def __call__(self, nodes: Sequence[BaseNode], **kwargs: Any) -> Sequence[BaseNode]:
+        """Embed *nodes*; if that fails, they have the vectors that were done."""
+        with placed(nodes, nodes):
+            return super().__call__(nodes, **kwargs)
+
+    async def acall(self, nodes: Sequence[BaseNode], **kwargs: Any) -> Sequence[BaseNode]:
+        """Embed *nodes*; if that fails, they have the vectors that were done."""
+        with placed(nodes, nodes):
+            return await super().acall(nodes, **kwargs)
 
     def sparse_documents(self, texts: list[str]) -> SparseLists:
         """Give the sparse weights of texts; Qdrant's ``sparse_doc_fn`` (ark.md 11).

@@ -83,10 +83,12 @@ class DoubaoMultiModalEmbedding(DoubaoEmbedding, MultiModalEmbedding):
     def __call__(self, nodes: Sequence[BaseNode], **kwargs: Any) -> Sequence[BaseNode]:
         """Embed *nodes*: image nodes as pictures, the others as texts."""
         texts, pictures = _sorted(nodes)
+        # First, so that nothing is paid for before a picture is refused.
+        requests = self._recipe.inputs(self._together(pictures))
         with placed(texts, nodes):
             super().__call__(texts, **kwargs)
-        with placed(pictures, nodes):
-            vectors = self._fused(self._together(pictures))
+        with placed(pictures, nodes, texts):
+            vectors = self._run(requests)
         for node, vector in zip(pictures, vectors, strict=True):
             node.embedding = vector
         return nodes
@@ -94,10 +96,11 @@ class DoubaoMultiModalEmbedding(DoubaoEmbedding, MultiModalEmbedding):
     async def acall(self, nodes: Sequence[BaseNode], **kwargs: Any) -> Sequence[BaseNode]:
         """Embed *nodes*: image nodes as pictures, the others as texts."""
         texts, pictures = _sorted(nodes)
+        requests = self._recipe.inputs(await asyncio.to_thread(self._together, pictures))
         with placed(texts, nodes):
             await super().acall(texts, **kwargs)
-        with placed(pictures, nodes):
-            vectors = await self._afused(await asyncio.to_thread(self._together, pictures))
+        with placed(pictures, nodes, texts):
+            vectors = await self._arun(requests)
         for node, vector in zip(pictures, vectors, strict=True):
             node.embedding = vector
         return nodes

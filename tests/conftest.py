@@ -13,6 +13,7 @@ import tempfile
 import threading
 import time
 from contextlib import ExitStack, contextmanager
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,42 @@ if TYPE_CHECKING:
 
 
 START_LIMIT_S = 20.0
+SOON_S = 45.0
+
+
+@pytest.fixture(scope="session", autouse=True)
+def authorities(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Trust nobody: nothing here leaves this machine, and reading all takes 20 ms a client.
+
+    Tests of TLS bring a certificate of their own.
+    """
+    with pytest.MonkeyPatch.context() as environment:
+        environment.delenv("SSL_CERT_FILE", raising=False)
+        environment.setenv("SSL_CERT_DIR", str(tmp_path_factory.mktemp("authorities")))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ray_environment() -> Iterator[None]:
+    """Let Ray, whichever test starts it, listen on loopback only and leave no files behind.
+
+    It reads some of this when it is imported.
+    """
+    # Short, because sockets are in it.
+    folder = tempfile.mkdtemp(prefix="doubao-", dir="/tmp")
+    settings = {
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+        "RAY_USAGE_STATS_ENABLED": "0",
+        # A token that is in somebody's home would be asked for.
+        "RAY_AUTH_MODE": "disabled",
+        "RAY_BACKEND_LOG_LEVEL": "fatal",
+        "RAY_TMPDIR": folder,
+    }
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in settings.items():
+            environment.setenv(name, value)
+        yield
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -34,8 +71,21 @@ def running_emulator() -> Iterator[Emulator]:
     """One server for the whole session; use `emulator` in tests."""
     from doubao_emulator import Emulator, Immediate
 
-    with Emulator(progress=Immediate()) as emulator:
+    with Emulator(progress=Immediate()) as emulator, pytest.MonkeyPatch.context() as patch:
+        _remember_drawings(patch)
         yield emulator
+
+
+def _remember_drawings(patch: pytest.MonkeyPatch) -> None:
+    """Have the emulator draw the same film or picture once only: a film takes it a second."""
+    from doubao_emulator import render, render_video
+
+    for draw in (render_video.render_film, render.render_still):
+        remembered = lru_cache(maxsize=64)(draw)
+        users = [name for name in sys.modules if name.startswith("doubao_emulator.")]
+        for name in users:
+            if getattr(sys.modules[name], draw.__name__, None) is draw:
+                patch.setattr(sys.modules[name], draw.__name__, remembered)
 
 
 @pytest.fixture
@@ -44,6 +94,44 @@ def emulator(running_emulator: Emulator) -> Iterator[Emulator]:
     running_emulator.reset()
     yield running_emulator
     running_emulator.reset()
+
+
+@pytest.fixture
+def progress(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
+    """Choose how tasks advance in this test; they are done at once otherwise."""
+
+    def choose(mode: Any) -> None:
+        monkeypatch.setattr(emulator.world, "progress", mode)
+
+    return choose
+
+
+@pytest.fixture
+def creates(emulator: Emulator) -> Callable[[], list[Any]]:
+    """Give the paid requests for pictures and films that arrived, oldest first."""
+    paid = ("/images/generations", "/contents/generations/tasks")
+
+    def arrived() -> list[Any]:
+        posts = [each for each in emulator.requests if each.method == "POST"]
+        return [each for each in posts if each.path.endswith(paid)]
+
+    return arrived
+
+
+def _copied(tool: Any, **changes: Any) -> Any:
+    return tool.model_copy(update=changes)
+
+
+def _changed(tool: Any, **changes: Any) -> Any:
+    for name, value in changes.items():
+        setattr(tool, name, value)
+    return tool
+
+
+@pytest.fixture(params=[_copied, _changed], ids=["copied", "changed"])
+def change(request: pytest.FixtureRequest) -> Callable[..., Any]:
+    """Change fields of a tool: in a copy, or in the tool itself."""
+    return request.param
 
 
 @pytest.fixture
@@ -68,6 +156,22 @@ def served() -> Iterator[Callable[[Any], str]]:
         server.should_exit = True
         thread.join()
         listener.close()
+
+
+@pytest.fixture(scope="session")
+def soon() -> Callable[[Callable[[], Any]], Any]:
+    """Wait until a condition holds, as a rule a moment; gives what it said last.
+
+    A test on an event loop that must go on waits in a thread: ``await asyncio.to_thread(soon, …)``.
+    """
+
+    def wait(condition: Callable[[], Any]) -> Any:
+        until = time.monotonic() + SOON_S
+        while not (held := condition()) and time.monotonic() < until:
+            time.sleep(0.005)
+        return held
+
+    return wait
 
 
 # Run by another interpreter, to which the modules of the tests are unknown.

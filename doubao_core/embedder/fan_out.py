@@ -125,6 +125,10 @@ class Embedder:
                 except DoubaoError as error:
                     ledger.fail(number, error)
                     raise
+                except Exception:
+                    # A limiter or a key that fails, and not a request: no reason to pay for more.
+                    ledger.halt.set()
+                    raise
 
     def _send(self, recipe: Recipe, request: Request) -> Answer:
         answer: Answer = (
@@ -198,6 +202,10 @@ class AsyncEmbedder:
                     ledger.keep(number, await self._send(ledger.recipe, request))
                 except DoubaoError as error:
                     ledger.fail(number, error)
+                    raise
+                except Exception:
+                    # A limiter or a key that fails, and not a request: no reason to pay for more.
+                    ledger.halt.set()
                     raise
 
     async def _send(self, recipe: Recipe, request: Request) -> Answer:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from doubao_core.embedder.recipe import Answer, Recipe, Request, Vector, dense, sparse
 from doubao_core.errors import DoubaoError
 
+_HALTED = "nothing more was sent, because another batch of the same call failed"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmbeddingProgress:
@@ -35,6 +37,10 @@ class EmbeddingProgress:
     def missing(self) -> list[int]:
         """Positions of all inputs without a vector, in order: what is to be sent again."""
         return [position for position in range(self.count) if position not in self.vectors]
+
+
+class Halted(DoubaoError):
+    """A call ended because of another one that shares its ``halt``, whose error says why."""
 
 
 class Ledger:
@@ -86,7 +92,7 @@ class Ledger:
         answers, failures = dict(self._answers), dict(self._failures)
         if len(answers) == len(self._requests):
             return [answers[number] for number in range(len(answers))]
-        error = failures[min(failures)] if failures else _halted()
+        error = failures[min(failures)] if failures else Halted(_HALTED)
         error.progress = self._progress(answers, failures)
         raise error
 
@@ -114,10 +120,6 @@ class Ledger:
                 for position in self._requests[number].positions
             ),
         )
-
-
-def _halted() -> DoubaoError:
-    return DoubaoError("nothing more was sent, because another batch of the same call failed")
 
 
 def _named(positions: Sequence[int]) -> str:

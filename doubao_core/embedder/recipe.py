@@ -74,7 +74,8 @@ class Recipe:
         document_instruction: The same for documents. A vision model's documents get the corpus
             template of ark.md 11.1 if this is a modality such as ``"text"``, or if only the query
             side has an instruction.
-        target_modality: What the corpus consists of, for the query template.
+        target_modality: What the corpus consists of, for the query template; where documents get
+            that template as well, for theirs, so that both sides are alike.
     """
 
     model: str
@@ -203,7 +204,9 @@ class Recipe:
         self._check_instructible()
         # An instruction for queries alone is retrieval: documents get that template's other half.
         return (
-            _SAMPLE.format(modality) if not said or said in _MODALITIES else _filled(said, "text")
+            _SAMPLE.format(modality)
+            if not said or said in _MODALITIES
+            else _filled(said, self.target_modality)
         )
 
     def _check_model(self) -> None:
@@ -247,6 +250,10 @@ def _filled(instruction: str, target_modality: str) -> str:
 def _modality(parts: Sequence[Part], position: int) -> str:
     if not parts:
         raise ConfigError(f"input {position} has no parts: give at least a text or a picture")
+    if isinstance(parts, Mapping) or not all(isinstance(part, Mapping) for part in parts):
+        raise ConfigError(
+            f'input {position} is no list of parts such as [{{"type": "text", "text": "…"}}]'
+        )
     kinds = dict.fromkeys(_KINDS.get(str(part.get("type")), "") for part in parts)
     if "" in kinds:
         raise ConfigError(
@@ -294,11 +301,25 @@ def _with_article(noun: str) -> str:
 def _check_sizes(texts: Sequence[str], prefix: str) -> None:
     room = MOST_BYTES - len(prefix.encode())
     for position, text in enumerate(texts):
-        # A character has at most 4 bytes, so that most texts need not be encoded to be measured.
-        if len(text) * 4 > room and len(text.encode("utf-8", "surrogatepass")) > room:
+        if (size := size_of(text)) is None:
+            raise ConfigError(
+                f"text {position} has half of a surrogate pair, which cannot be sent: remove it, "
+                'for instance with text.encode("utf-8", "ignore").decode()'
+            )
+        if size > room:
             raise ConfigError(
                 f"text {position} has more than {room:,} bytes: split it before embedding"
             )
+
+
+def size_of(text: str) -> int | None:
+    """Count the bytes of *text* in UTF-8; ``None`` if it has characters that this has not."""
+    if text.isascii():
+        return len(text)
+    try:
+        return len(text.encode())
+    except UnicodeEncodeError:
+        return None
 
 
 def dense(recipe: Recipe, answers: Sequence[Answer]) -> list[Vector]:

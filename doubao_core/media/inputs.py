@@ -8,6 +8,7 @@ so that one of a private host reaches nothing but the service, which refuses it.
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,6 +19,12 @@ from doubao_core.media.save import too_large
 MAX_INPUT_BYTES = 30 * 1024 * 1024
 """Largest file to inline; the API takes pictures of up to 30 MB (ark.md 14.4, 15.2)."""
 _AS_IS = ("https://", "http://", "data:", "asset://")
+# One letter before a colon is a drive of Windows.
+_SCHEME = re.compile(r"(?!file:)[a-z][a-z0-9+.-]+:", re.IGNORECASE)
+_FILE = re.compile(
+    r"file:|.*[/\\]|.*\.(?:png|jpe?g|gif|webp|bmp|tiff?|hei[cf]|mp4|mov|avi|mp3|wav|aac|m4a|pdf)$",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 def as_url(source: str | bytes | Path, *, roots: Sequence[Path] = (), kind: str = "image") -> str:
@@ -38,6 +45,15 @@ def as_url(source: str | bytes | Path, *, roots: Sequence[Path] = (), kind: str 
     return data_url(_read(Path(source), roots), kind)
 
 
+def is_path(url: str) -> bool:
+    """Whether *url* is the path of a file, which the service cannot fetch.
+
+    It has no scheme, or ``file:``. A bare word without slashes may be an id and is none, unless it
+    ends like a file.
+    """
+    return _SCHEME.match(url) is None and _FILE.match(url) is not None
+
+
 def data_url(content: bytes, kind: str) -> str:
     """Write *content* as a data URL; its type is that of its bytes (ark.md 4.2: lower case)."""
     found = sniff(content[:LONGEST_SIGNATURE])
@@ -52,9 +68,12 @@ def _read(path: Path, roots: Sequence[Path]) -> bytes:
     try:
         real = path.expanduser().resolve()
     except (OSError, RuntimeError, ValueError) as error:
-        raise ConfigError(f"{str(path)[:120]!r} is no path of a file: {error}") from error
+        raise ConfigError(
+            f"{str(path)[:120]!r} is no path of a file: pass a URL, or another path"
+        ) from error
     if not any(real.is_relative_to(root.expanduser().resolve()) for root in roots):
-        allowed = ", ".join(str(root) for root in roots) or "none"
+        # Not which: what a machine's folders are called is nothing for a model.
+        allowed = len(roots) or "none"
         raise ConfigError(
             f"may not read {str(path)[:120]!r}: pass a URL, or a file below one of the folders "
             f"that allowed_folders= names (now {allowed})"

@@ -43,7 +43,7 @@ class Piece:
         seen: Counter[str] = Counter()
         try:
             for place, section in self._sections(column):
-                for text in splitter.split_text(section):
+                for text in splitter.split_text(_whole(section)):
                     row_id = self._id(text, seen[text])
                     seen[text] += 1
                     yield {"id": row_id, "source": self.source, "place": place, "text": text}
@@ -56,9 +56,10 @@ class Piece:
             return
         try:
             values = pq.ParquetFile(self.path).read_row_group(self.row_group, [column])
-        except (pa.ArrowException, OSError) as error:
+            texts = values.column(column).to_pylist()
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise BadInput(f"{self.source} is not a readable Parquet file") from error
-        for number, text in enumerate(values.column(column).to_pylist(), start=1):
+        for number, text in enumerate(texts, start=1):
             if isinstance(text, str):
                 yield f"row group {self.row_group + 1}, row {number}", text
 
@@ -67,7 +68,7 @@ class Piece:
         facts = (self.source, str(self.row_group), text, str(times_before))
         digest = hashlib.sha256()
         for fact in facts:
-            digest.update(fact.encode("utf-8", "surrogatepass") + b"\0")
+            digest.update(fact.encode() + b"\0")
         return digest.hexdigest()[:32]
 
 
@@ -95,7 +96,17 @@ def pieces(place: Path, column: str, *, besides: Path) -> list[Piece]:
 
 
 def _source(path: Path, place: Path) -> str:
-    return path.name if path == place else path.relative_to(place).as_posix()
+    return _whole(path.name if path == place else path.relative_to(place).as_posix())
+
+
+def _whole(text: str) -> str:
+    """Join characters that a PDF gave in two halves; what stays half becomes U+FFFD.
+
+    Names of files can have halves as well. Neither Parquet nor JSON can.
+    """
+    if text.isascii():
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _pieces_of(path: Path, source: str, column: str) -> Iterator[Piece]:

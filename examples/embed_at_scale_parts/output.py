@@ -59,14 +59,21 @@ class Output:
         return self._path(ids).exists()
 
     def write(self, table: pa.Table) -> None:
-        """Write a part: first beside its place, then at once into it."""
+        """Write a part: first beside its place, then at once into it.
+
+        Raises:
+            BadInput: The disk is full, or a node of a cluster does not see the folder.
+        """
         table = table.replace_schema_metadata({_META: json.dumps(dict(self.settings))})
         unfinished = Path(self.folder, f"{_UNFINISHED}{uuid.uuid4().hex}")
-        with unfinished.open("wb") as file:
-            pq.write_table(table, file, compression="zstd", use_dictionary=["source", "place"])
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(self._path(table["id"].to_pylist()))
+        try:
+            with unfinished.open("wb") as file:
+                pq.write_table(table, file, compression="zstd", use_dictionary=["source", "place"])
+                file.flush()
+                os.fsync(file.fileno())
+            unfinished.replace(self._path(table["id"].to_pylist()))
+        except OSError as error:
+            raise BadInput(f"cannot write to {self.folder!r}: {error.strerror or error}") from error
 
     def _path(self, ids: Sequence[str]) -> Path:
         """Name a part by its rows: made a second time, it takes the place of the first."""

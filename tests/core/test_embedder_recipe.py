@@ -174,6 +174,12 @@ def test_a_text_may_have_100_000_bytes_and_no_more(model):
         recipe.documents(["a", "茶" * 33_334])
 
 
+@pytest.mark.parametrize("model", [VISION, TEXT])
+def test_half_of_a_surrogate_pair_is_refused_by_position(model):
+    with pytest.raises(ConfigError, match="text 1 has half of a surrogate pair"):
+        Recipe(model=model).documents(["茶", "from a PDF \ud835", "tea"])
+
+
 def test_the_prefix_of_a_text_model_counts_as_text():
     recipe = Recipe(model=TEXT, document_instruction="ten bytes:")
     assert recipe.documents(["x" * 99_990])[0].texts == ["ten bytes:" + "x" * 99_990]
@@ -228,6 +234,18 @@ def test_documents_can_have_the_template_of_similarity_or_a_modality():
     assert said(named)[1] == "Instruction:Compress the text into one word.\nQuery:"
 
 
+def test_where_both_sides_have_the_template_of_similarity_they_are_alike():
+    alike = Recipe(
+        model=VISION,
+        query_instruction="Retrieve similar pictures",
+        document_instruction="Retrieve similar pictures",
+        target_modality="image",
+    )
+    wanted = "Target_modality: image.\nInstruction:Retrieve similar pictures\nQuery:"
+    assert said(alike) == (wanted, wanted)
+    assert [each.instructions for each in alike.inputs([[picture()]])] == [wanted]
+
+
 def test_a_whole_template_is_sent_as_it_is():
     whole = "Target_modality: video.\nInstruction:Find the film\nQuery:"
     assert said(Recipe(model=VISION, query_instruction=whole))[0] == whole
@@ -263,9 +281,11 @@ def test_a_text_model_never_sees_a_picture():
         Recipe(model=TEXT).inputs([[picture()]])
 
 
-@pytest.mark.parametrize("parts", [[], [{"type": "input_audio"}]])
+@pytest.mark.parametrize(
+    "parts", [[], [{"type": "input_audio"}], {"type": "text", "text": "tea"}, "tea", ["tea"]]
+)
 def test_an_input_of_no_known_parts_is_refused_by_position(parts):
-    with pytest.raises(ConfigError, match="input 1 has"):
+    with pytest.raises(ConfigError, match=r"input 1 (has|is no list)"):
         Recipe(model=VISION).inputs([[picture()], parts])
 
 

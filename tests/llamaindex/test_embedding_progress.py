@@ -15,7 +15,7 @@ from llama_index.core.schema import ImageNode, TextNode
 from llama_index.core.storage.kvstore import SimpleKVStore
 from pydantic import ValidationError
 
-from doubao_core import ConfigError, DoubaoError, InvalidRequest, ServerError
+from doubao_core import ConfigError, InvalidRequest, ServerError
 from llamaindex_doubao import DoubaoEmbedding, DoubaoMultiModalEmbedding
 
 VISION = "doubao-embedding-vision-251215"
@@ -112,25 +112,6 @@ def test_a_failure_tells_of_all_texts_and_not_of_a_batch(make, call, emulator):
     assert [progress.vectors[position] for position in range(4)] == alone
 
 
-def test_a_failed_batch_stops_the_others_and_keeps_what_they_have_in_flight(make, emulator):
-    # Batches run together: when the first fails, the second has one request in flight.
-    texts = [f"{TOO_LONG}", *(f"text {number}" for number in range(40))]
-    embedding = make(SHORT_TEXT, embed_batch_size=1, num_workers=8, max_concurrency=4)
-
-    async def run() -> DoubaoError:
-        with pytest.raises(InvalidRequest) as caught:
-            await embedding.aget_text_embedding_batch(texts)
-        sent = len(emulator.requests)
-        await asyncio.sleep(0.03)
-        assert len(emulator.requests) == sent, "something was sent after the call had failed"
-        await embedding.aclose()
-        return caught.value
-
-    progress = asyncio.run(run()).progress
-    assert 0 in progress.failed
-    assert len(progress.vectors) + len(progress.failed) == len(emulator.requests) < len(texts)
-
-
 def test_an_error_of_one_text_says_nothing_of_inputs(make, call, emulator):
     with emulator.fault("server_error"), pytest.raises(ServerError) as caught:
         call(make(), "get_query_embedding", "tea")
@@ -150,6 +131,39 @@ def test_nodes_have_the_vectors_that_were_done_before_a_failure(make, call):
     progress = caught.value.progress
     assert (progress.count, progress.failed, progress.missing) == (4, (0,), [0, 2])
     assert [node.embedding is not None for node in nodes] == [False, True, False, True]
+
+
+def test_nodes_of_texts_have_the_vectors_that_were_done_before_a_failure(make, call):
+    nodes = [TextNode(text=text) for text in ("tea", "rice", TOO_LONG, "silk")]
+    with pytest.raises(InvalidRequest) as caught:
+        call(make(SHORT_TEXT, embed_batch_size=1, num_workers=1), "__call__", nodes)
+    progress = caught.value.progress
+    assert (progress.failed, progress.missing) == ((2,), [2, 3])
+    assert [node.embedding for node in nodes[:2]] == [progress.vectors[0], progress.vectors[1]]
+    assert [node.embedding for node in nodes[2:]] == [None, None]
+
+
+@pytest.mark.parametrize("done", [1, 2])
+def test_a_vector_that_a_node_has_from_before_is_not_taken_for_a_new_one(make, call, outage, done):
+    old, failing = [0.5, 0.5], outage(done)
+    picture = ImageNode(image_url="https://example.com/a.png")
+    nodes = [TextNode(text="tea"), TextNode(text="rice"), picture]
+    for node in nodes:
+        node.embedding = old
+    embedding = make(kind=DoubaoMultiModalEmbedding, **failing.clients)
+    with pytest.raises(ServerError) as caught:
+        call(embedding, "__call__", nodes)
+    progress = caught.value.progress
+    assert (progress.failed, progress.missing) == ((done,), list(range(done, 3)))
+    assert [len(node.embedding) for node in nodes] == [2048] * done + [2] * (3 - done)
+
+
+def test_nothing_is_paid_for_before_a_picture_is_refused(make, call, emulator, tmp_path):
+    (tmp_path / "tea.png").write_bytes(b"\x89PNG")
+    nodes = [TextNode(text="tea"), ImageNode(image_path=str(tmp_path / "tea.png"))]
+    with pytest.raises(ConfigError, match="may not read"):
+        call(make(kind=DoubaoMultiModalEmbedding), "__call__", nodes)
+    assert emulator.requests == []
 
 
 def test_with_a_cache_the_next_run_sends_only_the_rest(make, call, emulator, outage):

@@ -184,9 +184,10 @@ def test_settings_take_it_as_the_default_model(make):
 async def test_an_ingestion_pipeline_embeds_once_for_equal_text_and_settings(make, emulator):
     pipeline = IngestionPipeline(transformations=[make()])
     await pipeline.arun(nodes=[TextNode(text="tea", id_="1")])
-    # A new key and a new timeout make no new vectors.
+    # What decides no vector makes no new ones.
+    other = {"timeout": 5.0, "embed_batch_size": 7, "num_workers": 3, "max_concurrency": 5}
     again = IngestionPipeline(
-        transformations=[make(api_key="sk-rotated", timeout=5.0)], cache=pipeline.cache
+        transformations=[make(api_key="sk-rotated", **other)], cache=pipeline.cache
     )
     nodes = await again.arun(nodes=[TextNode(text="tea", id_="1")])
     assert len(nodes[0].embedding) == 2048
@@ -223,14 +224,16 @@ def test_it_is_serialised_without_secrets_and_made_again(make, emulator):
 def test_copies_work_after_use_and_pickles_without_a_warning(
     make, emulator, monkeypatch, caplog, kind
 ):
-    embedding = make(kind)
+    embedding = make(kind, max_concurrency=5)
     embedding.get_query_embedding("tea")
     copy.deepcopy(embedding).get_query_embedding("tea")
     with caplog.at_level(logging.WARNING):
         pickled = pickle.dumps(embedding)
     assert not caplog.records
     monkeypatch.setenv("ARK_API_KEY", "sk-other")
-    pickle.loads(pickled).get_query_embedding("tea")  # noqa: S301 - made here
+    copied = pickle.loads(pickled)  # noqa: S301 - made here
+    copied.get_query_embedding("tea")
+    assert copied.max_concurrency == embedding.max_concurrency == 5
     keys = [request.headers["authorization"] for request in emulator.requests]
     assert keys == [f"Bearer {KEY}", f"Bearer {KEY}", "Bearer sk-other"]
 

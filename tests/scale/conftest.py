@@ -21,15 +21,7 @@ if TYPE_CHECKING:
     from doubao_emulator import Emulator
 
 SCRIPT = Path(__file__).parents[2] / "examples" / "embed_at_scale.py"
-RAY_IMPORTS = {
-    # Listen on the loopback interface only, and report to nobody.
-    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-    "RAY_USAGE_STATS_ENABLED": "0",
-    # A token that is in somebody's home would be asked for.
-    "RAY_AUTH_MODE": "disabled",
-    "RAY_BACKEND_LOG_LEVEL": "fatal",
-}
-MOST_SECONDS = 50.0
+MOST_SECONDS = 240.0
 
 
 class Embedding:
@@ -125,11 +117,9 @@ def kill() -> Callable[[int], None]:
 @pytest.fixture(scope="module")
 def ray_folder() -> Iterator[Path]:
     """One Ray for the tests of a module; its workers have no settings but the key."""
-    pytest.importorskip("ray", reason="needs the extra ray")
     folder = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in {**RAY_IMPORTS, "HOME": str(folder)}.items():
-            patch.setenv(name, value)
+        patch.setenv("HOME", str(folder))
         patch.setenv("ARK_API_KEY", "test-key-5d2e")
         patch.delenv("DOUBAO_BASE_URL", raising=False)
         import ray
@@ -143,6 +133,8 @@ def ray_folder() -> Iterator[Path]:
             _temp_dir=str(folder),
         )
         try:
+            address = ray.get_runtime_context().gcs_address
+            assert address.startswith("127.0.0.1:"), "Ray was imported before its settings"
             yield folder
         finally:
             ray.shutdown()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -124,6 +126,26 @@ def test_a_file_that_cannot_be_read_is_named_and_left_out(embedding, tmp_path):
     assert ended.returncode == 0
     assert re.fullmatch(r"embed_at_scale: skipped: broken\.pdf is not [^\n]+\n", ended.stderr)
     assert len({row["source"] for row in embedding.rows()}) == len(list(DOCS.iterdir()))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names of files are Unicode")
+def test_a_file_with_an_odd_name_is_read(embedding, tmp_path):
+    folder = tmp_path / "notes"
+    folder.mkdir()
+    Path(os.fsdecode(os.fsencode(folder) + b"/caf\xe9.txt")).write_text("Tea.", encoding="utf-8")
+    ended = embedding(folder)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert [row["source"] for row in embedding.rows()] == ["caf\ufffd.txt"]
+
+
+def test_halves_of_characters_as_pdf_readers_give_are_joined_or_replaced(monkeypatch):
+    monkeypatch.syspath_prepend(DOCS.parent)
+    from embed_at_scale_parts import chunks
+
+    text = "The set \ud835\udd38 and \ud835, 茶 too."
+    monkeypatch.setattr(chunks, "read_file", lambda _: [("page 1", text)])
+    (row,) = chunks.Piece("a.pdf", "a.pdf").rows("text")
+    assert row["text"] == "The set 𝔸 and \ufffd, 茶 too."
 
 
 def test_a_refusal_is_one_sentence_and_what_was_finished_stays(embedding, texts_file):

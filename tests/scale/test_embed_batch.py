@@ -159,6 +159,12 @@ def test_kept_rows_say_why_they_have_no_vector_and_the_others_have_theirs(embed)
     assert "test-key" not in str(reasons)
 
 
+def test_what_arrow_cannot_hold_is_refused_before_it_is_paid_for(embed, emulator):
+    with pytest.raises(ConfigError, match="half of a surrogate pair"):
+        embed({"text": ["a", "from a PDF \ud835"]}, failed_rows="keep")
+    assert not emulator.requests
+
+
 def test_of_texts_that_share_a_request_only_the_refused_ones_lose_their_vector(embed, picky):
     texts = [f"text {number}" for number in range(300)]
     texts[7] = texts[260] = "one bad apple"

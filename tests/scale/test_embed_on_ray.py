@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -13,14 +14,19 @@ from langchain_doubao import DoubaoEmbeddings
 from langchain_doubao.ray import DoubaoEmbedBatch
 from llamaindex_doubao import DoubaoEmbedding
 
-pytest.importorskip("ray", reason="needs the extra ray")
-
 VISION = "doubao-embedding-vision-251215"
 RAY_FOLDER = re.compile(r"/tmp/ray-\w+")
+LOOPBACK = {"0100007F", "0000000000000000FFFF00000100007F"}
 EMBED_PART = b"ray::MapWorker(MapBatches(EmbedPart))"
 
-# Ray Data warns of its own settings.
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.data.context")
+pytestmark = [
+    # Not importorskip: what Ray listens at is decided when it is imported (see ray_folder).
+    pytest.mark.skipif(find_spec("ray") is None, reason="needs the extra ray"),
+    # Ray Data warns of its own settings.
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.data.context"),
+    # Its start alone takes seconds, several times that where other tests are busy.
+    pytest.mark.timeout(300),
+]
 
 
 @pytest.fixture
@@ -145,6 +151,94 @@ def test_llamaindex_pipeline_takes_the_class_and_plain_arguments(ray_data, emula
         assert node.embedding == pytest.approx(wanted, abs=1e-6)
 
 
+@pytest.fixture
+def cluster(ray_data):
+    """Address of a cluster that runs already; its nodes have a key in their environment."""
+    import ray
+
+    return ray.get_runtime_context().gcs_address
+
+
+@pytest.fixture
+def one_cpu(ray_data):
+    """Leave one of the two CPUs to the test."""
+    import ray
+
+    class Busy:
+        def is_here(self) -> bool:
+            return True
+
+    busy = ray.remote(num_cpus=1)(Busy).remote()
+    assert ray.get(busy.is_here.remote())
+    yield
+    ray.kill(busy)
+
+
+@pytest.mark.usefixtures("one_cpu")
+def test_the_script_joins_a_cluster_that_runs_already(
+    cluster, embedding, texts_file, ray_data, ray_folder, tmp_path
+):
+    with embedding.emulator.limit(requests_per_minute=3000) as limit:
+        ended = embedding(
+            texts_file(200),
+            *("--engine", "ray", "--rows-per-part", "20", "--rate-per-minute", "3000"),
+            RAY_ADDRESS=cluster,
+            DOUBAO_RATE_LIMIT_URL=f"sqlite:///{tmp_path}/rate.sqlite",
+        )
+    assert ended.returncode == 0, ended.stderr
+    assert re.search(r"Embedded 200 rows.* of the quota of 3,000 a minute", ended.stdout)
+    assert {row["text"] for row in embedding.rows()} == embedding.sent().keys()
+    assert len(embedding.rows()) == len(embedding.emulator.requests) == 200
+    # Counted together: at 50 a second for both actors, of which a second's worth may go at once.
+    arrivals = [arrival.time for arrival in limit.arrivals]
+    assert max(arrivals) - min(arrivals) >= 2.5
+    # The key is the nodes' own; the one of who joins stays with them.
+    used = {request.headers["authorization"] for request in embedding.emulator.requests}
+    assert used == {"Bearer test-key-5d2e"}
+    written = [path.read_bytes() for path in ray_folder.rglob("*") if path.is_file()]
+    assert not [content for content in written if b"test-key-8c1f" in content]
+    # And the cluster goes on.
+    assert ray_data.range(3).count() == 3
+
+
+def test_on_a_cluster_a_rate_must_have_a_place_that_all_nodes_know(cluster, embedding, texts_file):
+    options = ("--engine", "ray", "--rate-per-minute", "3000")
+    source = texts_file(5)
+    ended = embedding(source, *options, RAY_ADDRESS=cluster)
+    assert ended.returncode == 1
+    assert "needs DOUBAO_RATE_LIMIT_URL" in ended.stderr
+    # A password does not travel, and the nodes of this cluster do not have it.
+    ended = embedding(
+        source,
+        *options,
+        RAY_ADDRESS=cluster,
+        DOUBAO_RATE_LIMIT_URL="redis://:sesame@127.0.0.1:1/0",
+    )
+    assert ended.returncode == 1
+    assert "DOUBAO_RATE_LIMIT_URL is not set on a node of the cluster" in ended.stderr
+    assert "sesame" not in ended.stdout + ended.stderr
+    assert not embedding.emulator.requests
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="/proc has a path that differs by process")
+def test_a_folder_that_a_node_does_not_see_is_one_sentence(cluster, embedding, texts_file):
+    # The folder of the one who starts the script, and another one for the nodes.
+    embedding.output = Path("/proc/self/cwd/vectors")
+    ended = embedding(texts_file(5), "--engine", "ray", RAY_ADDRESS=cluster)
+    assert ended.returncode == 1
+    assert "embed_at_scale: cannot write to '/proc/self/cwd/vectors'" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "nowhere"])
+def test_a_cluster_that_is_not_there_is_one_sentence(embedding, texts_file, address):
+    ended = embedding(texts_file(5), "--engine", "ray", RAY_ADDRESS=address)
+    assert ended.returncode == 1
+    assert f"embed_at_scale: cannot join the Ray cluster at {address}" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert not embedding.emulator.requests
+
+
 def _children(parent: int) -> list[int]:
     """Processes below *parent*, at any depth."""
     parents = {}
@@ -161,6 +255,22 @@ def _children(parent: int) -> list[int]:
         found += below
         more += below
     return found
+
+
+def _listening(pids: list[int]) -> set[str]:
+    """Addresses at which the processes wait for connections, as the kernel writes them."""
+    waiting = {}
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        for line in Path(table).read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A":
+                waiting[f"socket:[{fields[9]}]"] = fields[1].partition(":")[0]
+    found = set()
+    for pid in pids:
+        for descriptor in Path(f"/proc/{pid}/fd").glob("*"):
+            with suppress(OSError):
+                found.add(waiting.get(str(descriptor.readlink())))
+    return found - {None}
 
 
 def _command(pid: int) -> bytes:
@@ -183,6 +293,7 @@ def test_the_script_on_ray_loses_no_row_with_an_actor_and_none_with_itself(
     with embedding.start(source, *options) as process:
         wait_for(lambda: len(embedding.parts()) >= 4)
         left = _children(process.pid)
+        listening = _listening(left)
         folders = {found for pid in left for found in RAY_FOLDER.findall(_command(pid).decode())}
         kill(process.pid)
         process.communicate()
@@ -192,6 +303,8 @@ def test_the_script_on_ray_loses_no_row_with_an_actor_and_none_with_itself(
             kill(pid)
     for folder in folders:
         shutil.rmtree(folder, ignore_errors=True)
+    assert listening
+    assert listening <= LOOPBACK
     finished = {row["text"] for row in embedding.rows()}
     assert 80 <= len(finished) < 400
     embedding.emulator.requests.clear()
@@ -201,7 +314,7 @@ def test_the_script_on_ray_loses_no_row_with_an_actor_and_none_with_itself(
         wait_for(lambda: len(embedding.parts()) >= before + 2)
         kill(wait_for(lambda: _actors(process.pid))[0])
         monkeypatch.setattr(embedding.emulator.world, "latency", 0.0)
-        stdout, stderr = process.communicate(timeout=50)
+        stdout, stderr = process.communicate(timeout=240)
     assert process.returncode == 0, stderr
     assert re.search(r"Embedded .* of the quota of 30,000 a minute", stdout), stdout
     rows = embedding.rows()
