@@ -7,10 +7,11 @@ from html import escape
 from pathlib import Path
 from urllib.parse import quote
 
+from quickstart_parts.look import style
 from quickstart_parts.result import Result, Source, Usage
 from quickstart_parts.service import Service
 
-_STYLE = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
+_STYLE = style(__file__)
 
 
 def render(results: Sequence[Result], service: Service, folder: Path) -> str:

@@ -6,11 +6,12 @@ from html import escape
 from pathlib import Path
 from urllib.parse import quote
 
+from quickstart_parts.look import style
 from quickstart_parts.service import Service
 
 from storyboard_parts.board import Board, Panel, total
 
-_STYLE = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
+_STYLE = style(__file__)
 
 
 def write(board: Board, service: Service, folder: Path) -> Path:

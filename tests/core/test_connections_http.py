@@ -94,14 +94,6 @@ def relay(emulator):
     relay.stop()
 
 
-def wait_until(condition, seconds=2.0):
-    """Give the other side of a connection a moment to notice."""
-    limit = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < limit, "it did not happen in time"
-        time.sleep(0.005)
-
-
 def test_twenty_streams_and_calls_use_one_connection(make_client, relay):
     """A stream that was read to its end leaves a connection that can be used again."""
     client = make_client(base_url=f"{relay.url}/api/v3")
@@ -121,28 +113,28 @@ def test_a_refused_request_leaves_its_connection_usable(make_client, relay):
     assert relay.accepted == 1
 
 
-def test_closing_a_stream_early_frees_its_connection_at_once(client, emulator):
+def test_closing_a_stream_early_frees_its_connection_at_once(client, emulator, soon):
     emulator.answer(events=ENDLESS, interval=0.01)
     stream = client.stream_chat(**CHAT)
     assert next(stream).content == "a"
     assert emulator.connections == 1
     stream.close()
-    wait_until(lambda: emulator.connections == 0)
+    assert soon(lambda: emulator.connections == 0)
     assert client.chat(**CHAT).content
 
 
-def test_closing_a_client_closes_its_connections_and_it_can_be_used_again(client, emulator):
+def test_closing_a_client_closes_its_connections_and_it_can_be_used_again(client, emulator, soon):
     close = client.aclose if isinstance(client.native, AsyncClient) else client.close
     close()
     client.chat(**CHAT)
     assert emulator.connections == 1
     close()
-    wait_until(lambda: emulator.connections == 0)
+    assert soon(lambda: emulator.connections == 0)
     close()
     assert client.chat(**CHAT).content
 
 
-def test_a_client_is_a_context_manager(emulator, key):
+def test_a_client_is_a_context_manager(emulator, key, soon):
     with Client(base_url=emulator.base_url, api_key=key) as client:
         client.chat(**CHAT)
 
@@ -151,18 +143,18 @@ def test_a_client_is_a_context_manager(emulator, key):
             await client.chat(**CHAT)
 
     asyncio.run(main())
-    wait_until(lambda: emulator.connections == 0)
+    assert soon(lambda: emulator.connections == 0)
 
 
-def test_a_dropped_client_leaves_no_connection_open(emulator, key):
+def test_a_dropped_client_leaves_no_connection_open(emulator, key, soon):
     client = Client(base_url=emulator.base_url, api_key=key)
     client.chat(**CHAT)
     del client
     gc.collect()
-    wait_until(lambda: emulator.connections == 0)
+    assert soon(lambda: emulator.connections == 0)
 
 
-def test_one_async_client_serves_one_event_loop_after_another(emulator, key):
+def test_one_async_client_serves_one_event_loop_after_another(emulator, key, soon):
     """Warnings are errors here: neither a loop nor a connection may be left behind."""
     client = AsyncClient(base_url=emulator.base_url, api_key=key)
 
@@ -176,7 +168,7 @@ def test_one_async_client_serves_one_event_loop_after_another(emulator, key):
     assert runs[0] == runs[1] == runs[2]
     assert len(client._transport._direct._lifetimes) == 1, "closed loops are not kept"
     gc.collect()
-    wait_until(lambda: emulator.connections == 0)
+    assert soon(lambda: emulator.connections == 0)
 
 
 def test_an_async_client_serves_loops_in_several_threads(emulator, key):
@@ -189,16 +181,16 @@ def test_an_async_client_serves_loops_in_several_threads(emulator, key):
         assert len(set(pool.map(work, range(24)))) == 1
 
 
-def test_a_cancelled_call_frees_its_connection_and_its_place(emulator, key, monkeypatch):
+def test_a_cancelled_call_frees_its_connection_and_its_place(emulator, key, monkeypatch, soon):
     monkeypatch.setattr("doubao_core.pools.MAX_CONNECTIONS", 1)
 
     async def cancelled(client, call):
         before, task = len(emulator.requests), asyncio.create_task(call())
-        await asyncio.to_thread(wait_until, lambda: len(emulator.requests) > before)
+        assert await asyncio.to_thread(soon, lambda: len(emulator.requests) > before)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        await asyncio.to_thread(wait_until, lambda: emulator.connections == 0)
+        assert await asyncio.to_thread(soon, lambda: emulator.connections == 0)
 
     async def main():
         async with AsyncClient(base_url=emulator.base_url, api_key=key) as client:

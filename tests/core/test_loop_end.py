@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import time
 from contextlib import suppress
 
 import pytest
@@ -28,16 +27,16 @@ def lonely():
         yield emulator
 
 
-def none_open(emulator):
-    """Whether the server sees, soon, that nobody is connected any more."""
-    limit = time.monotonic() + 2
-    while emulator.connections and time.monotonic() < limit:
-        time.sleep(0.005)
-    return emulator.connections == 0
+@pytest.fixture
+def none_open(soon):
+    """Say whether the server sees, soon, that nobody is connected any more."""
+    return lambda emulator: soon(lambda: emulator.connections == 0)
 
 
 @pytest.mark.parametrize("turns", range(4))
-def test_a_client_that_is_dropped_as_its_loop_ends_leaves_no_connection_open(lonely, key, turns):
+def test_a_client_that_is_dropped_as_its_loop_ends_leaves_no_connection_open(
+    lonely, key, turns, none_open
+):
     """The loop cancels what closes them, at one moment or another."""
 
     async def main():
@@ -52,7 +51,7 @@ def test_a_client_that_is_dropped_as_its_loop_ends_leaves_no_connection_open(lon
     assert none_open(lonely)
 
 
-async def test_a_client_that_the_collector_finds_leaves_no_connection_open(lonely, key):
+async def test_a_client_that_the_collector_finds_leaves_no_connection_open(lonely, key, none_open):
     """It dies together with its sockets, which must not be finalised before they are closed."""
     client = AsyncClient(base_url=lonely.base_url, api_key=key)
     client.itself = client
@@ -63,7 +62,7 @@ async def test_a_client_that_the_collector_finds_leaves_no_connection_open(lonel
 
 
 @pytest.mark.parametrize("turns", range(4))
-async def test_closing_a_client_closes_all_though_it_is_cancelled(lonely, key, turns):
+async def test_closing_a_client_closes_all_though_it_is_cancelled(lonely, key, turns, none_open):
     client = AsyncClient(base_url=lonely.base_url, api_key=key)
     await asyncio.gather(*(client.chat(**CHAT) for _ in range(5)))
     closing = asyncio.create_task(client.aclose())
@@ -78,7 +77,7 @@ async def test_closing_a_client_closes_all_though_it_is_cancelled(lonely, key, t
 
 @pytest.mark.parametrize("held", [False, True], ids=["dropped", "held"])
 def test_a_stream_that_is_left_as_its_loop_ends_frees_its_connection_silently(
-    lonely, key, caplog, held
+    lonely, key, caplog, held, none_open
 ):
     """The loop closes all asynchronous generators at once, with those that closed each other."""
     lonely.answer(events=ENDLESS, interval=0.01)

@@ -6,7 +6,7 @@ import asyncio
 import base64
 import json
 import threading
-from contextlib import aclosing, closing, suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -140,51 +140,41 @@ async def until(reached):
     assert await asyncio.to_thread(reached.wait, 30)
 
 
-async def test_a_cancelled_call_saves_the_picture_that_had_come(service, tmp_path):
+async def call_images(client, base_url, where):
+    await client.create_images_into(where, **ONE)
+
+
+async def stream_images(client, base_url, where):
+    async for _ in client.stream_images_into(where, **ONE):
+        pass
+
+
+async def download(client, base_url, where):
+    await client.download(f"{base_url}/film", where, name="film")
+
+
+@pytest.mark.parametrize(
+    ("work", "answer", "media_type"),
+    [
+        (call_images, whole({"b64_json": TEXT}), "application/json"),
+        (stream_images, event() + b"data: [DONE]\n\n", "text/event-stream"),
+        (download, PNG, "image/png"),
+    ],
+    ids=["call", "stream", "download"],
+)
+async def test_who_is_cancelled_saves_the_picture_that_had_come(
+    service, tmp_path, work, answer, media_type
+):
     where = Slow(tmp_path)
-    async with AsyncClient(**service(whole({"b64_json": TEXT}))) as client:
-        call = asyncio.create_task(client.create_images_into(where, **ONE))
+    settings = service(answer, media_type=media_type)
+    async with AsyncClient(**settings) as client:
+        running = asyncio.create_task(work(client, settings["base_url"], where))
         await until(where.begun)
-        call.cancel()
+        running.cancel()
         await asyncio.sleep(0)
         where.go_on.set()
         with pytest.raises(asyncio.CancelledError):
-            await call
-    (saved,) = tmp_path.iterdir()
-    assert saved.read_bytes() == PNG
-
-
-async def test_a_cancelled_stream_saves_the_picture_that_had_come(service, tmp_path):
-    where = Slow(tmp_path)
-    answer = service(event() + b"data: [DONE]\n\n", media_type="text/event-stream")
-
-    async def made(client):
-        return [each async for each in client.stream_images_into(where, **ONE)]
-
-    async with AsyncClient(**answer) as client:
-        call = asyncio.create_task(made(client))
-        await until(where.begun)
-        call.cancel()
-        await asyncio.sleep(0)
-        where.go_on.set()
-        with pytest.raises(asyncio.CancelledError):
-            await call
-    (saved,) = tmp_path.iterdir()
-    assert saved.read_bytes() == PNG
-
-
-async def test_a_cancelled_download_that_had_come_whole_is_saved(service, tmp_path):
-    where = Slow(tmp_path)
-    answer = service(PNG, media_type="image/png")
-    async with AsyncClient(**answer) as client:
-        url = answer["base_url"] + "/film"
-        call = asyncio.create_task(client.download(url, where, name="film"))
-        await until(where.begun)
-        call.cancel()
-        await asyncio.sleep(0)
-        where.go_on.set()
-        with pytest.raises(asyncio.CancelledError):
-            await call
+            await running
     (saved,) = tmp_path.iterdir()
     assert saved.read_bytes() == PNG
 
@@ -222,10 +212,9 @@ def test_an_interrupt_in_the_middle_saves_the_pictures_before(service, tmp_path,
     assert saved.read_bytes() == PNG
 
 
-def test_a_picture_whose_event_breaks_off_is_in_the_error(service, tmp_path):
-    cut = event(1)[:-3]
-    answer = service(event(0) + cut, media_type="text/event-stream")
-    with Client(**answer) as client, closing(client.stream_images_into(tmp_path, **ONE)) as events:
+def test_a_picture_whose_event_breaks_off_is_in_the_error(service, make_client, tmp_path):
+    answer = service(event(0) + event(1)[:-3], media_type="text/event-stream")
+    with closing(make_client(**answer).stream_images_into(tmp_path, **ONE)) as events:
         first = next(events).saved
         with pytest.raises(AmbiguousSubmit) as caught:
             next(events)
@@ -233,34 +222,10 @@ def test_a_picture_whose_event_breaks_off_is_in_the_error(service, tmp_path):
     assert {first.path, second.path} == set(tmp_path.iterdir())
 
 
-async def test_a_picture_whose_event_breaks_off_is_in_the_error_too(service, tmp_path):
-    cut = event(1)[:-3]
-    answer = service(event(0) + cut, media_type="text/event-stream")
-    async with (
-        AsyncClient(**answer) as client,
-        aclosing(client.stream_images_into(tmp_path, **ONE)) as events,
-    ):
-        first = (await anext(events)).saved
-        with pytest.raises(AmbiguousSubmit) as caught:
-            await anext(events)
-    (second,) = caught.value.saved
-    assert {first.path, second.path} == set(tmp_path.iterdir())
-
-
-def test_who_leaves_a_stream_has_the_pictures_that_came(service, tmp_path):
+def test_who_leaves_a_stream_has_the_pictures_that_came(service, make_client, tmp_path):
     answer = service(event(0) + event(1) + event(2)[:5000], media_type="text/event-stream")
-    with Client(**answer) as client, closing(client.stream_images_into(tmp_path, **ONE)) as events:
+    with closing(make_client(**answer).stream_images_into(tmp_path, **ONE)) as events:
         next(events)
-    assert [each.read_bytes() for each in tmp_path.iterdir()] == [PNG, PNG]
-
-
-async def test_who_leaves_a_stream_has_the_pictures_that_came_too(service, tmp_path):
-    answer = service(event(0) + event(1) + event(2)[:5000], media_type="text/event-stream")
-    async with (
-        AsyncClient(**answer) as client,
-        aclosing(client.stream_images_into(tmp_path, **ONE)) as events,
-    ):
-        await anext(events)
     assert [each.read_bytes() for each in tmp_path.iterdir()] == [PNG, PNG]
 
 

