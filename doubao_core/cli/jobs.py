@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -62,10 +63,9 @@ def _command(
     )
     parser.add_argument(
         "--output-dir",
-        default=OUTPUT_DIR,
         metavar="PLACE",
-        help=f"folder or URL for results, default: ./{OUTPUT_DIR}; the ledger does not know where "
-        "the program that ordered them puts its own, so say the same",
+        help="folder or URL for results, default: where the program that ordered each job saves; "
+        f"if the ledger does not know, ./{OUTPUT_DIR}",
     )
     parser.add_argument("--provider", help="default: DOUBAO_PROVIDER, then ark")
     parser.add_argument("--base-url", metavar="URL", help="default: DOUBAO_BASE_URL")
@@ -127,22 +127,31 @@ def _show(jobs: Jobs, options: argparse.Namespace) -> int:
 class _Teller:
     """Says on the terminal what moves, while the command works."""
 
-    def __init__(self, output_dir: str) -> None:
-        self._place = media.storage(output_dir).location
+    def __init__(self, output_dir: str | None) -> None:
+        self._place = None if output_dir is None else media.storage(output_dir).location
         self._said: dict[str, str] = {}
 
     def begin(self, jobs: Jobs, wanted: Iterable[Job]) -> None:
         """Say where results go, and which of the *wanted* jobs another process has."""
-        keys = {job.key for job in wanted if job.provider == jobs.client.provider and not job.ended}
-        if not keys:
+        ours = [job for job in wanted if job.provider == jobs.client.provider and not job.ended]
+        if not ours:
             return
-        _say(f"Results go to {self._place} (--output-dir).")
+        self._say_where(ours)
+        keys = {job.key for job in ours}
         taken = jobs.taken()
         for key in sorted(keys & taken.keys()):
             _say(
                 f"{key}: another process works on it; if that one died, it is taken over at "
                 f"{taken[key].astimezone():%H:%M:%S}."
             )
+
+    def _say_where(self, jobs: Iterable[Job]) -> None:
+        if self._place is not None:
+            _say(f"Results go to {self._place} (--output-dir).")
+            return
+        for place, count in sorted(Counter(job.output_dir or "" for job in jobs).items()):
+            known = f"{place}, where their program saves" if place else f"./{OUTPUT_DIR}"
+            _say(f"Results of {count} {'job' if count == 1 else 'jobs'} go to {known}.")
 
     def tell(self, key: str, status: str) -> None:
         """Say that a job moved."""

@@ -14,10 +14,11 @@ was lost). ``ledger`` keeps the jobs in a database, ``work`` and ``finish`` are 
 
 from doubao_core.jobs.batch import AsyncBatch, Batch, Done
 from doubao_core.jobs.budget import Budget
-from doubao_core.jobs.configured import LEDGER, OUTPUT_DIR, Order
+from doubao_core.jobs.configured import LEDGER, Order
 from doubao_core.jobs.drive import AsyncJobs, Jobs
 from doubao_core.jobs.job import Job
 from doubao_core.jobs.machine import State
+from doubao_core.jobs.record import OUTPUT_DIR
 
 __all__ = [
     "LEDGER",

@@ -20,7 +20,7 @@ from typing import Any, Self
 from doubao_core import media
 from doubao_core.errors import ConfigError
 from doubao_core.jobs.budget import Budget, Spending
-from doubao_core.jobs.configured import LEDGER, OUTPUT_DIR, Order
+from doubao_core.jobs.configured import LEDGER, Order
 from doubao_core.jobs.drive import AsyncJobs, Jobs
 from doubao_core.jobs.job import Job
 from doubao_core.jobs.machine import State
@@ -65,7 +65,7 @@ class Batch:
         name: Of the batch: the same name at the next start goes on with it. Its jobs are in the
             ledger as ``<name>/<key>``.
         ledger: Database of the jobs, as for :class:`~doubao_core.jobs.Jobs`.
-        output_dir: Where results go.
+        output_dir: Where results go, as for :class:`~doubao_core.jobs.Jobs`.
         concurrency: Most jobs at once, of all processes that work on the batch.
         per_minute: Most jobs that are begun in a minute; ``None`` for any number.
         budget: What all jobs together may cost. A job whose highest price no longer fits is not
@@ -86,7 +86,7 @@ class Batch:
         name: str,
         *,
         ledger: str = LEDGER,
-        output_dir: str | Path | media.Storage = OUTPUT_DIR,
+        output_dir: str | Path | media.Storage | None = None,
         concurrency: int = CONCURRENCY,
         per_minute: int | None = None,
         budget: Budget | None = None,

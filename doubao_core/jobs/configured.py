@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 LEDGER = "sqlite:///doubao_jobs.sqlite3"
 """Where jobs are written down if nothing else is said."""
-OUTPUT_DIR = "doubao_media"
-"""Where results go if nothing else is said."""
 _LEFT = frozenset(State) - ENDED
 
 Order: TypeAlias = ImageOrder | VideoOrder
@@ -49,7 +47,7 @@ class Configured(ABC, Generic[C]):
         client: C | None = None,
         *,
         ledger: str = LEDGER,
-        output_dir: str | Path | media.Storage = OUTPUT_DIR,
+        output_dir: str | Path | media.Storage | None = None,
         scope: str = "",
         mark: bool = True,
         poll_interval: float | None = None,
@@ -64,7 +62,7 @@ class Configured(ABC, Generic[C]):
         self._own = client is None
         self._client = self._made(**connection) if client is None else client
         self._ledger, self._leases = _kept(ledger, lease)
-        self._storage = media.storage(output_dir)
+        self._storage = None if output_dir is None else media.storage(output_dir)
         self._scope = scope
         self._mark = mark
         self._poll_interval = poll_interval
@@ -113,9 +111,9 @@ class Configured(ABC, Generic[C]):
 
         limits = allowance or Allowance()
 
-        def studio(wait_timeout: float) -> Studio | AsyncStudio:
+        def studio(place: media.Storage, wait_timeout: float) -> Studio | AsyncStudio:
             desk = Desk(
-                output_dir=self._storage,
+                output_dir=place,
                 poll_interval=self._poll_interval,
                 wait_timeout=wait_timeout,
             )

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
+    URL,
     Column,
     Connection,
     Double,
@@ -27,13 +28,14 @@ from sqlalchemy import (
     insert,
     make_url,
     select,
+    text,
 )
 from sqlalchemy.exc import SQLAlchemyError
 
-from doubao_core.errors import ConfigError
+from doubao_core.jobs.errors import LedgerError
 
-VERSION = 1
-"""Of the tables; a ledger of a newer version is refused."""
+VERSION = 2
+"""Of the tables; an older ledger is brought to it, a newer one is refused."""
 LONGEST_KEY = 200
 _BUSY_SECONDS = 30
 
@@ -63,37 +65,49 @@ JOBS = Table(
     Column("updated_at", Double, nullable=False),
     Column("owner", String(64)),
     Column("lease_until", Double),
+    # Since version 2.
+    Column("output_dir", Text),
     UniqueConstraint("provider", "task_id", name="doubao_jobs_task"),
 )
 VERSIONS = Table("doubao_jobs_version", _TABLES, Column("version", Integer, primary_key=True))
+_MIGRATIONS = {2: "ALTER TABLE doubao_jobs ADD COLUMN output_dir TEXT"}
+"""What makes a version of the one before it."""
 
 
 def engine_of(url: str) -> Engine:
     """Make what connects to *url*; nothing is opened before it is used.
 
     Raises:
-        ConfigError: It is no address of a database that lasts.
+        LedgerError: It is no address of a database that lasts.
     """
     try:
         address = make_url(url)
         backend = address.get_backend_name()
         if backend == "postgresql":
-            if address.drivername == "postgresql":
-                address = address.set(drivername="postgresql+psycopg")
-            # Each move is one statement, which is atomic; a stricter level of the server's would
-            # refuse some instead of letting them wait for each other.
-            return create_engine(address, pool_pre_ping=True, isolation_level="READ COMMITTED")
+            return _on_postgresql(address)
     except (SQLAlchemyError, ValueError) as error:
         # What has no scheme is a file's name, unless it looks like somebody's password.
         meant = "file" if {":", "@"} & {*url} else url
-        raise ConfigError(
+        raise LedgerError(
             f"the ledger's name is no database address: use sqlite:///{meant} or "
             "postgresql://user@host/database"
         ) from error
     if backend != "sqlite":
-        raise ConfigError(f"a ledger is kept in SQLite or PostgreSQL, not in {backend}")
+        raise LedgerError(f"a ledger is kept in SQLite or PostgreSQL, not in {backend}")
+    return _on_sqlite(address)
+
+
+def _on_postgresql(address: URL) -> Engine:
+    if address.drivername == "postgresql":
+        address = address.set(drivername="postgresql+psycopg")
+    # Each move is one statement, which is atomic; a stricter level of the server's would refuse
+    # some instead of letting them wait for each other.
+    return create_engine(address, pool_pre_ping=True, isolation_level="READ COMMITTED")
+
+
+def _on_sqlite(address: URL) -> Engine:
     if address.database in {None, "", ":memory:"}:
-        raise ConfigError(
+        raise LedgerError(
             "a ledger in memory forgets what was paid for: name a file, as in sqlite:///jobs.sqlite3"
         )
     file = None
@@ -148,17 +162,17 @@ def _watch(engine: Engine, file: Path) -> None:
             make_private(file)
         elif not file.exists():
             # SQLite would make an empty one, which the next process takes for the ledger.
-            raise ConfigError(_gone(file))
+            raise LedgerError(_gone(file))
 
     @event.listens_for(engine, "begin")
     def _check(_: Connection) -> None:
         try:
             found = file.stat()
         except OSError as error:
-            raise ConfigError(_gone(file)) from error
+            raise LedgerError(_gone(file)) from error
         opened[:] = opened or [(found.st_dev, found.st_ino)]
         if opened[0] != (found.st_dev, found.st_ino):
-            raise ConfigError(_gone(file))
+            raise LedgerError(_gone(file))
 
 
 def _gone(file: Path) -> str:
@@ -170,12 +184,34 @@ def _gone(file: Path) -> str:
 
 def create(connection: Connection) -> None:
     """Make the tables, unless another process did."""
-    if connection.dialect.name == "postgresql":
-        # Two processes that create one table at once fail, IF NOT EXISTS or not.
-        connection.execute(select(func.pg_advisory_xact_lock(zlib.crc32(JOBS.name.encode()))))
+    _alone(connection)
     _TABLES.create_all(connection, checkfirst=True)
     if connection.execute(select(func.count()).select_from(VERSIONS)).scalar_one() == 0:
         connection.execute(insert(VERSIONS).values(version=VERSION))
+
+
+def version_of(connection: Connection) -> int:
+    """Give the version of the tables that are there."""
+    return int(connection.execute(select(func.max(VERSIONS.c.version))).scalar_one())
+
+
+def migrate(connection: Connection) -> None:
+    """Bring the tables to this version, unless another process did.
+
+    Columns are added, which releases before them do not notice while they run; started anew, they
+    refuse the ledger.
+    """
+    _alone(connection)
+    for version in range(version_of(connection) + 1, VERSION + 1):
+        connection.execute(text(_MIGRATIONS[version]))
+        connection.execute(insert(VERSIONS).values(version=version))
+
+
+def _alone(connection: Connection) -> None:
+    """Keep other processes from the tables until the transaction ends; SQLite's does so itself."""
+    if connection.dialect.name == "postgresql":
+        # Two processes that create one table at once fail, IF NOT EXISTS or not.
+        connection.execute(select(func.pg_advisory_xact_lock(zlib.crc32(JOBS.name.encode()))))
 
 
 def server_time(connection: Connection) -> float:

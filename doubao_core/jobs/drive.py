@@ -50,7 +50,8 @@ class Jobs(_Face[Client]):
             this object.
         ledger: Address of the ledger: ``sqlite:///file`` for the processes of one machine,
             ``postgresql://…`` for many.
-        output_dir: Folder or URL for results.
+        output_dir: Folder or URL for results. Without one a job's results go where the program that
+            ordered it saves, which the ledger knows, and those of new jobs to ``doubao_media``.
         scope: Part of the keys that are made here, to keep equal orders of different callers apart.
         mark: Put a mark of the job into ``safety_identifier`` of a film, unless the order has one,
             so that its task can be found if the answer is lost. Without it a task is recognised by
@@ -100,8 +101,10 @@ class Jobs(_Face[Client]):
     ) -> Generator[Event]:
         """Submit *order* and see it through; gives progress, and the result last.
 
-        Closing the generator leaves the job as it is; :meth:`cancel` withdraws it. The arguments
-        and errors are those of :meth:`submit` and :meth:`watch`.
+        Closing the generator leaves a film as it is; :meth:`cancel` withdraws it. While pictures of
+        a group come, closing takes note of the rest first, for up to a minute: they are paid for
+        whoever waits, and :meth:`resume` saves them. The arguments and errors are those of
+        :meth:`submit` and :meth:`watch`.
         """
         work = self._work(allowance)
         yield from self._driven(work, work.ran(self._draft(order, key), until(timeout)))

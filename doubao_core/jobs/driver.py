@@ -16,6 +16,13 @@ _LOG = logging.getLogger(__name__)
 _GRACE = 15.0
 
 
+class CallerLeft(BaseException):
+    """Whoever was shown something wants no more; a flow may still see to what was paid for.
+
+    To the flow it is what ``GeneratorExit`` is to a generator, after which nothing could be done.
+    """
+
+
 def run(flow: Flow[Any]) -> Generator[Event, None, Any]:
     """Drive *flow* with a blocking client; gives what it shows, and returns what it returns."""
     with closing(flow):
@@ -23,8 +30,12 @@ def run(flow: Flow[Any]) -> Generator[Event, None, Any]:
             step = next(flow)
             while True:
                 if isinstance(step, Show):
-                    yield step.event
-                    step = next(flow)
+                    try:
+                        yield step.event
+                    except GeneratorExit:
+                        step = flow.throw(CallerLeft())
+                    else:
+                        step = next(flow)
                     continue
                 try:
                     outcome = (yield from run(step.flow)) if isinstance(step, Whole) else _do(step)
@@ -34,6 +45,8 @@ def run(flow: Flow[Any]) -> Generator[Event, None, Any]:
                     step = flow.send(outcome)
         except StopIteration as end:
             return end.value
+        except CallerLeft:
+            return None
 
 
 def _do(step: Keep | Call | Next | Pause) -> Any:
@@ -58,8 +71,12 @@ async def arun(flow: Flow[Any]) -> AsyncGenerator[Event | End]:
             step = next(flow)
             while True:
                 if isinstance(step, Show):
-                    yield step.event
-                    step = next(flow)
+                    try:
+                        yield step.event
+                    except GeneratorExit:
+                        step = flow.throw(CallerLeft())
+                    else:
+                        step = next(flow)
                     continue
                 try:
                     outcome = await _ado(step)
@@ -69,6 +86,8 @@ async def arun(flow: Flow[Any]) -> AsyncGenerator[Event | End]:
                     step = flow.send(outcome)
         except StopIteration as end:
             yield End(end.value)
+        except CallerLeft:
+            return
 
 
 async def _ado(step: Keep | Call | Next | Pause | Whole) -> Any:

@@ -26,10 +26,11 @@ from doubao_core.jobs.machine import ENDED, RELEASABLE, State
 from doubao_core.jobs.reconcile import KEPT, SKEW, Adopt, Hold, Verdict, Wait, reconcile
 from doubao_core.jobs.record import Record
 from doubao_core.jobs.steps import Call, Flow, Keep, Next, Pause, Show
-from doubao_core.jobs.work import BLANK, Work, broken_off
+from doubao_core.jobs.work import BLANK, SAVED, Work, broken_off, inline_name
+from doubao_core.media import Saved
 from doubao_core.operation import JSON, identifier
+from doubao_core.studio import outcome
 from doubao_core.studio.orders import ImageOrder, VideoOrder
-from doubao_core.studio.outcome import image_result
 from doubao_core.studio.results import ImageResult, MadeImage, Progress, VideoResult
 
 _PAGE = 500
@@ -73,7 +74,7 @@ class Finish(Work):
         if record.status == GONE and (yield from self._is_gone(record)):
             gone = {"reason": "the service knows no such task, so there was nothing to withdraw"}
             return (yield from self._noted(record, State.CANCELLED, **gone))
-        if (yield Call(partial(self._studio.withdraw, record.task_id or ""))):
+        if (yield Call(partial(self._studio_for(record).withdraw, record.task_id or ""))):
             withdrawn = {"status": "cancelled", "reason": "its task was withdrawn from the queue"}
             return (yield from self._noted(record, State.CANCELLED, **withdrawn))
         return replace(record, reason="its task could not be withdrawn, or is not queued any more")
@@ -149,10 +150,21 @@ class Finish(Work):
         lost = {"lost_at": time.time(), "reason": _DIED}
         if record.kind == "video":
             return (yield from self._noted(record, State.UNSURE, **lost))
-        if any(image.error is None for image in _pictures(record)):
+        if not record.answer:
+            record = yield from self._found(record)
+        if any(image.error is None or SAVED in image.raw for image in _pictures(record)):
             answer = {**(record.answer or {}), "problem": broken_off(_DIED)}
             return (yield from self._noted(record, State.MADE, answer=answer))
         return (yield from self._noted(record, State.HELD, **{**lost, "reason": NO_LIST}))
+
+    def _found(self, record: Record) -> Flow[Record]:
+        """Look for a picture that came inside an answer and was saved, and not written down."""
+        name = inline_name(record, record.attempt)
+        saved: Saved | None = yield Keep(partial(self._rules.place(record).find, name))
+        if saved is None:
+            return record
+        self.made[0] = outcome.made(Image(index=0), saved)
+        return replace(record, answer=self._answer([Image(index=0)]))
 
     def _searched(self, record: Record, until: float) -> Flow[tuple[Record, bool]]:
         """Look once for the task of a film whose answer was lost."""
@@ -220,7 +232,7 @@ class Finish(Work):
         task = _task(record)
         waited = time.time() - (record.posted_at or record.created_at)
         order = VideoOrder.from_request(record.request)
-        studio = self._patient(max(0.0, until - time.monotonic()))
+        studio = self._studio_for(record, max(0.0, until - time.monotonic()))
         events = studio.follow_video(task, order=order, waited=max(0.0, waited))
         self.opened.append(events)
         status = record.status
@@ -271,10 +283,8 @@ class Finish(Work):
         """Save the pictures of an answer; what cannot be fetched now stays to be fetched."""
         made: list[MadeImage] = []
         for image in _pictures(record):
-            known = self.made.get(image.index)
-            if known is None or (known.charged and known.location is None):
-                known = yield from self.picture(record, image)
-            made.append(known)
+            picture = yield from self.picture(record, image)
+            made.append(picture)
         result = self._image_result(record, made)
         missing = [each for each in made if each.charged and each.location is None]
         came_at = (record.answer or {}).get("came_at") or record.posted_at or record.created_at
@@ -288,14 +298,14 @@ class Finish(Work):
 
     def _image_result(self, record: Record, made: Sequence[MadeImage]) -> ImageResult:
         answer = record.answer or {}
-        return image_result(
+        return outcome.image_result(
             ImageOrder.from_request(record.request),
             made,
             answer.get("usage") or {},
             model=answer.get("model") or "",
             request_id=answer.get("request_id"),
             problem=answer.get("problem"),
-            pricing=self._studio.pricing,
+            pricing=self._studio_for(record).pricing,
         )
 
 

@@ -42,6 +42,8 @@ class Job:
         reason: Why it is held, or what it waits for.
         attempt: How often the paid request may have been sent; more than once only after a refusal
             or a release.
+        output_dir: Where its own program saves: an absolute path, or the URL of a store; ``None``
+            if the ledger does not know.
         problem: What went wrong in the last look-up, although the job goes on.
     """
 
@@ -56,6 +58,7 @@ class Job:
     error: DoubaoError | None = None
     reason: str | None = None
     attempt: int = 0
+    output_dir: str | None = None
     created_at: datetime
     updated_at: datetime
     problem: str | None = field(default=None, compare=False)
@@ -80,6 +83,7 @@ class Job:
             error=None if record.error is None else revived(record.error),
             reason=record.reason,
             attempt=record.attempt,
+            output_dir=record.output_dir,
             created_at=datetime.fromtimestamp(record.created_at, UTC),
             updated_at=datetime.fromtimestamp(record.updated_at, UTC),
             problem=problem,
@@ -133,6 +137,7 @@ class Job:
             "task_id": self.task_id,
             "status": self.status,
             "attempt": self.attempt,
+            "output_dir": self.output_dir,
             "result": None if self.result is None else shown(self.result),
             "error": None if self.error is None else kept(self.error),
             "reason": self.reason,
@@ -161,7 +166,9 @@ def kept(error: DoubaoError) -> JSON:
     """Give *error* as JSON, for the ledger."""
     facts = {name: getattr(error, name) for name in _FACTS}
     present = {name: value for name, value in facts.items() if value is not None}
-    return {"type": type(error).__name__, "message": error.message, **present}
+    # One of the package's own is kept as the class of the tree that it is.
+    kind = next(each.__name__ for each in type(error).__mro__ if hasattr(errors, each.__name__))
+    return {"type": kind, "message": error.message, **present}
 
 
 def revived(stored: JSON) -> DoubaoError:

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import fields, replace
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, func, insert, inspect, or_, select, update
+from sqlalchemy import Connection, RowMapping, insert, inspect, or_, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from doubao_core.errors import ConfigError
@@ -27,7 +27,9 @@ from doubao_core.jobs.database import (
     VERSIONS,
     create,
     engine_of,
+    migrate,
     server_time,
+    version_of,
 )
 from doubao_core.jobs.errors import LedgerError
 from doubao_core.jobs.machine import ENDED, State, moved, sources
@@ -287,12 +289,16 @@ class Ledger:
             with self._begun(reading=False) as connection:
                 create(connection)
         with self._begun(reading=True) as connection:
-            version = connection.execute(select(func.max(VERSIONS.c.version))).scalar_one()
-        if version != VERSION:
+            version = version_of(connection)
+        if version > VERSION:
             raise LedgerError(
                 f"the job ledger at {self.where} has version {version} of the tables, and this "
                 f"library knows version {VERSION}: use the release that wrote it, or another ledger"
             )
+        if version < VERSION:
+            doing = f"brought from version {version} of the tables to {VERSION}"
+            with self._explained(doing), self._begun(reading=False) as connection:
+                migrate(connection)
         self._ready = True
 
     @contextmanager

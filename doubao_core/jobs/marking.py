@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from doubao_core.errors import (
     ConfigError,
@@ -26,9 +26,10 @@ from doubao_core.jobs.driver import to_its_end
 from doubao_core.jobs.ledger import Ledger
 from doubao_core.jobs.machine import State
 from doubao_core.jobs.record import Record
-from doubao_core.operation import Reply
+from doubao_core.operation import Reader, Reply
 from doubao_core.pacing import ANNOUNCED, Toll
 
+T = TypeVar("T")
 _LOG = logging.getLogger(__name__)
 _REFUSED = 400
 
@@ -141,6 +142,9 @@ class _Marked(Toll):
 
     def began(self, headers: Mapping[str, str]) -> None:
         self._inner.began(headers)
+
+    def reads(self, reader: Reader[T]) -> Reader[T]:
+        return self._inner.reads(reader)
 
     def __enter__(self) -> Self:
         self._status_error = None

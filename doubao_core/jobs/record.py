@@ -10,6 +10,8 @@ from doubao_core.jobs.reconcile import Intent
 from doubao_core.operation import JSON
 
 MARK = "doubao-job-"
+OUTPUT_DIR = "doubao_media"
+"""Where results go if nothing else is said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +32,8 @@ class Record:
         result: What was made, saved.
         error: Why it ended badly, or how its answer was lost.
         reason: Why a person must decide, or why it waits.
+        output_dir: Where who ordered it saves: an absolute path, or the URL of a store without
+            secrets; ``None`` if that was a storage of their own, or nobody wrote it down.
     """
 
     key: str
@@ -50,6 +54,7 @@ class Record:
     result: JSON | None = field(default=None, repr=False)
     error: JSON | None = None
     reason: str | None = None
+    output_dir: str | None = None
     created_at: float = 0.0
     updated_at: float = 0.0
 

@@ -20,18 +20,22 @@ from doubao_core.errors import (
     DoubaoError,
     RequestError,
 )
+from doubao_core.jobs.driver import CallerLeft
 from doubao_core.jobs.job import NO_LIST, kept
 from doubao_core.jobs.leases import Leases
 from doubao_core.jobs.ledger import Ledger
 from doubao_core.jobs.machine import State
 from doubao_core.jobs.marking import Marking, OvertakenError
 from doubao_core.jobs.reconcile import PATIENCE
-from doubao_core.jobs.record import Record
+from doubao_core.jobs.record import OUTPUT_DIR, Record
 from doubao_core.jobs.steps import Call, Flow, Keep, Next, Pause, Show, Whole
 from doubao_core.operation import JSON
+from doubao_core.saving import Outcome
+from doubao_core.studio import outcome
 from doubao_core.studio.allowance import Allowance
 from doubao_core.studio.drive import AsyncStudio, Studio
 from doubao_core.studio.orders import ImageOrder, VideoOrder
+from doubao_core.studio.pictures import streams
 from doubao_core.studio.results import MadeImage
 
 _LOG = logging.getLogger(__name__)
@@ -39,6 +43,10 @@ _LOG = logging.getLogger(__name__)
 UNPAID = (ConfigError, ConnectionFailed, RequestError)
 _UNSENT = frozenset({State.NEW, State.REFUSED})
 _NOTES = 4
+# Seconds for which a caller who leaves waits for pictures that are paid for.
+_LEAVING = 60.0
+SAVED = "doubao_saved"
+"""Where the ledger says of a picture that came inside the answer which file it is."""
 BLANK: Mapping[str, None] = dict.fromkeys(
     ("lost_at", "task_id", "status", "answer", "result", "error", "reason")
 )
@@ -51,17 +59,23 @@ class Rules:
 
     Attributes:
         provider: Whose jobs they are.
-        storage: Where results go.
+        storage: Where results go; ``None`` for where each job's own program saves.
         marks: Whether a task carries a mark of its job.
         patience: Seconds for which the task of a lost answer is looked for.
         pause: Seconds between two looks.
     """
 
     provider: str
-    storage: media.Storage
+    storage: media.Storage | None
     marks: bool = True
     patience: float = PATIENCE
     pause: float = 2.0
+
+    def place(self, record: Record) -> media.Storage:
+        """Give where the results of *record* go."""
+        if self.storage is not None:
+            return self.storage
+        return media.storage(record.output_dir or OUTPUT_DIR)
 
 
 class Work:
@@ -71,14 +85,14 @@ class Work:
         ledger: Where jobs are written down.
         leases: Keeps what is taken there.
         client: Lists tasks.
-        studio: Makes the studio that waits so many seconds for a film.
+        studio: Makes the studio that saves there and waits so many seconds for a film.
         allowance: Limits of the caller.
         rules: How the jobs are treated.
 
     Attributes:
         token: What its leases are taken under.
         opened: Generators of the studio that must be closed with it.
-        made: Pictures that were saved and shown, by their place in the group.
+        made: Pictures that were saved, or not, by their place in the group.
     """
 
     def __init__(
@@ -86,7 +100,7 @@ class Work:
         ledger: Ledger,
         leases: Leases,
         client: Client | AsyncClient,
-        studio: Callable[[float], Studio | AsyncStudio],
+        studio: Callable[[media.Storage, float], Studio | AsyncStudio],
         allowance: Allowance,
         rules: Rules,
     ) -> None:
@@ -95,11 +109,11 @@ class Work:
         self.opened: list[Any] = []
         self._owed: list[tuple[Record, State, dict[str, Any]]] = []
         self.made: dict[int, MadeImage] = {}
+        self._shown: set[int] = set()
         self._ledger = ledger
         self._client = client
         self._allowance = allowance
-        self._patient = studio
-        self._studio = studio(0.0)
+        self._studio = studio
         self._rules = rules
 
     @property
@@ -120,7 +134,8 @@ class Work:
         known: Record | None = yield Keep(partial(self._ledger.find, draft.key))
         if known is None or known.state in _UNSENT:
             # Here, because each moment between the mark and the request is one to be lost in.
-            yield Keep(self._rules.storage.check)
+            yield Keep(self._rules.place(known or draft).check)
+        draft = replace(draft, output_dir=media.address_of(self._rules.place(draft)))
         record: Record = yield Keep(partial(self._ledger.intend, draft))
         self._check_provider(record)
         if record.state in _UNSENT:
@@ -134,13 +149,19 @@ class Work:
                 f"talks to {self._rules.provider!r}: use a client of {record.provider!r}"
             )
 
+    def _studio_for(self, record: Record, wait_timeout: float = 0.0) -> Studio | AsyncStudio:
+        return self._studio(self._rules.place(record), wait_timeout)
+
     def _sent(self, record: Record, *, showing: bool) -> Flow[Record]:
+        # Who sends it decides where it goes, also if somebody else wrote it down.
+        place = media.address_of(self._rules.place(record))
+        mark = record.next_mark if self._rules.marks else None
         marking = Marking(
             self._ledger,
             record,
             token=self.token,
             keep=self.leases.keep,
-            changes={"mark": record.next_mark if self._rules.marks else None, **BLANK},
+            changes={"mark": mark, "output_dir": place, **BLANK},
         )
         try:
             if record.kind == "image":
@@ -188,20 +209,27 @@ class Work:
 
     def _ordered_pictures(self, record: Record, marking: Marking, *, showing: bool) -> Flow[Record]:
         order = ImageOrder.from_request(record.request)
-        items = self._studio.order_pictures(order)
+        name = inline_name(record, record.attempt + 1)
+        items = self._studio_for(record).order_pictures(order, name=name)
         self.opened.append(items)
         came: list[Image] = []
         try:
             with marking.announced():
-                item = yield Next(items)
+                item, saved = yield Next(items)
             record = yield from self._marked(marking)
             while isinstance(item, Image):
+                self._arrived(item, saved)
                 came.append(item)
-                yield from self._remembered(record, answer=self._answer(came))
-                if showing:
-                    yield from self.picture(record, item)
-                item = yield Next(items)
+                # Others come all at once, and are noted with the answer.
+                if streams(order):
+                    yield from self._remembered(record, answer=self._answer(came))
+                    if showing:
+                        yield from self.picture(record, item)
+                item, saved = yield Next(items)
         except OvertakenError:
+            raise
+        except CallerLeft:
+            yield from self._unwatched(record, came, items)
             raise
         except UNPAID as error:
             if any(image.error is None for image in came):
@@ -213,9 +241,35 @@ class Work:
             return (yield from self._broken_off(record, came, error))
         return (yield from self._noted(record, State.MADE, answer=self._whole_answer(item)))
 
+    def _unwatched(self, record: Record, came: list[Image], items: Any) -> Flow[None]:
+        """Take note of the rest, which the service makes and bills although nobody waits."""
+        until = time.monotonic() + _LEAVING
+        try:
+            while time.monotonic() < until:
+                item, saved = yield Next(items)
+                if not isinstance(item, Image):
+                    yield from self._noted(record, State.MADE, answer=self._whole_answer(item))
+                    return
+                self._arrived(item, saved)
+                came.append(item)
+                yield from self._remembered(record, answer=self._answer(came))
+        except DoubaoError as error:
+            yield from self._broken_off(record, came, error)
+            return
+        answer = {**self._answer(came), "problem": broken_off("who had asked for it left")}
+        yield from self._noted(record, State.MADE, answer=answer)
+
+    def _arrived(self, image: Image, saved: Outcome) -> None:
+        """Take note of a picture that came inside the answer, unless it must be saved again."""
+        if saved is not None and image.b64_json is None:
+            self.made[image.index] = outcome.arrived(image, saved)
+
     def _broken_off(
         self, record: Record, came: Sequence[Image], error: DoubaoError
     ) -> Flow[Record]:
+        for made in outcome.came_whole(error, len(came)):
+            self.made[made.index] = made
+            came = [*came, Image(index=made.index)]
         if not any(image.error is None for image in came):
             lost = _lost(NO_LIST)
             return (yield from self._noted(record, State.HELD, error=kept(error), **lost))
@@ -226,11 +280,14 @@ class Work:
         return {"images": [self._item(image) for image in images]}
 
     def _item(self, image: Image) -> JSON:
-        made = self.made.get(image.index)
         item = {**image.raw, "image_index": image.index}
-        if made is not None and made.location is not None:
-            # A picture that came inside the answer is a file now, and found by its name.
-            item.pop("b64_json", None)
+        item.pop(SAVED, None)
+        made = self.made.get(image.index)
+        if image.b64_json is not None:
+            item["b64_json"] = image.b64_json
+        elif made is not None and image.url is None and image.error is None:
+            # It came inside the answer, and is nowhere else than where it was saved.
+            item[SAVED] = made.to_dict()
         return item
 
     def _whole_answer(self, answer: Images) -> JSON:
@@ -244,11 +301,15 @@ class Work:
 
     def picture(self, record: Record, image: Image) -> Flow[MadeImage]:
         """Save a picture under the job's own name, and show it once."""
-        name = f"image-{record.id[:12]}-{record.attempt}-{image.index + 1}"
-        made: MadeImage = yield Call(partial(self._studio.save_picture, image, name=name))
-        if image.index not in self.made:
-            yield Show(made)
+        made = self.made.get(image.index) or _kept(image)
+        if made is None or (made.charged and made.location is None):
+            name = f"{_name(record, record.attempt)}-{image.index + 1}"
+            save = partial(self._studio_for(record).save_picture, image, name=name)
+            made = yield Call(save)
         self.made[image.index] = made
+        if image.index not in self._shown:
+            self._shown.add(image.index)
+            yield Show(made)
         return made
 
     def _noted(self, record: Record, after: State, **changes: Any) -> Flow[Record]:
@@ -289,6 +350,20 @@ class Work:
             yield Keep(partial(self._ledger.note, record, **changes))
         except ConfigError as error:
             _LOG.warning("job %r goes on, but: %s", record.key, error)
+
+
+def _name(record: Record, attempt: int) -> str:
+    return f"image-{record.id[:12]}-{attempt}"
+
+
+def inline_name(record: Record, attempt: int) -> str:
+    """Name the pictures that come inside the answer to this attempt, before their number."""
+    return f"{_name(record, attempt)}-inline"
+
+
+def _kept(image: Image) -> MadeImage | None:
+    """Give what the ledger has of a picture that came inside the answer."""
+    return MadeImage.from_dict(image.raw[SAVED]) if SAVED in image.raw else None
 
 
 def broken_off(why: str) -> str:

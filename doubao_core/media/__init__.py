@@ -3,10 +3,10 @@
 from doubao_core.media.address import is_public, resolve
 from doubao_core.media.fetch import MAX_BYTES, MAX_SECONDS, Fetch
 from doubao_core.media.inline import Sieve
-from doubao_core.media.inputs import as_url
+from doubao_core.media.inputs import as_url, is_path
 from doubao_core.media.kinds import sniff
 from doubao_core.media.save import Saved, Storage, Target
-from doubao_core.media.storage import storage
+from doubao_core.media.storage import address_of, storage
 
 __all__ = [
     "MAX_BYTES",
@@ -16,7 +16,9 @@ __all__ = [
     "Sieve",
     "Storage",
     "Target",
+    "address_of",
     "as_url",
+    "is_path",
     "is_public",
     "resolve",
     "sniff",

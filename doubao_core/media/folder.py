@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import tempfile
-import uuid
 from io import FileIO
 from itertools import count
 from pathlib import Path
 
 from doubao_core.errors import ConfigError
+from doubao_core.media import partial
+from doubao_core.media.errors import PlaceError
 from doubao_core.media.kinds import LONGEST_SIGNATURE, sniff
-from doubao_core.media.save import Saved, Target, checked_name, safe_name, too_large
+from doubao_core.media.save import Saved, Target, checked_name, missing, safe_name, too_large
 
 
 class Folder:
@@ -36,9 +37,11 @@ class Folder:
                 probe.write(b"probe")
                 probe.flush()
         except OSError as error:
-            raise ConfigError(
+            raise PlaceError(
                 f"results cannot be saved in {self.location!r} ({error.strerror}), so nothing was "
-                "sent: the developer must set output_dir to a folder that can be written"
+                "sent: the developer must set output_dir to a folder that can be written",
+                told=f"results cannot be saved ({error.strerror}), so nothing was sent: only the "
+                "developer can mend that, tell the user",
             ) from error
 
     def target(self, name: str) -> Target:
@@ -46,9 +49,13 @@ class Folder:
         return _FileTarget(self.path, name)
 
     def find(self, name: str) -> Saved | None:
-        """Find an earlier result by the name that it was saved under."""
+        """Find an earlier result by the name that it was saved under.
+
+        What a killed process left of it unfinished is removed.
+        """
         # A name of ours has no character that means more in a pattern.
         safe = safe_name(name)
+        partial.sweep(self.path, _unfinished(safe))
         for path in sorted(self.path.glob(f"{safe}.*")):
             if (found := _result(path, safe)) is not None:
                 return found
@@ -56,16 +63,17 @@ class Folder:
 
     def read(self, name: str, most: int) -> bytes:
         """Read an earlier result; a link that leads out of the folder is refused."""
-        path = self.path / checked_name(name, self.location)
+        path = self.path / checked_name(name)
         try:
             if not path.resolve().is_relative_to(self.path.resolve()):
-                raise ConfigError(f"may not read {name!r}: it leads out of {self.location}")
+                raise ConfigError(f"may not read {name!r}: it leads out of the results")
             if not path.is_file():
-                raise ConfigError(f"there is no file {name!r} in {self.location}: pass one that is")
+                raise missing(name)
             with path.open("rb") as file:
                 content = file.read(most + 1)
         except (OSError, RuntimeError) as error:
-            raise ConfigError(f"cannot read {name!r} in {self.location}: {error}") from error
+            why = getattr(error, "strerror", None) or type(error).__name__
+            raise ConfigError(f"cannot read {name!r} ({why}): pass another result") from error
         if len(content) > most:
             raise too_large(name, most)
         return content
@@ -78,10 +86,10 @@ class _FileTarget(Target):
 
     def _begin(self) -> tuple[Path, FileIO]:
         self._folder.mkdir(parents=True, exist_ok=True)
-        temporary = self._folder / f".partial-{uuid.uuid4().hex}"
-        return temporary, temporary.open("xb", buffering=0)
+        return partial.begin(self._folder, _unfinished(self._name))
 
     def _place(self, media_type: str, extension: str) -> Saved:
+        partial.sweep(self._folder, _unfinished(self._name))
         os.fsync(self._file.fileno())
         for number in count():
             suffix = f"-{number}" if number else ""
@@ -108,11 +116,17 @@ class _FileTarget(Target):
                 path.unlink()
                 raise
 
-    def _unwritable(self, error: OSError) -> ConfigError:
-        return ConfigError(
+    def _unwritable(self, error: OSError) -> PlaceError:
+        return PlaceError(
             f"cannot write into {self._folder}: {error.strerror}; make room or rights there, or "
-            "name another folder"
+            "name another folder",
+            told=f"the folder for results cannot be written ({error.strerror})",
         )
+
+
+def _unfinished(name: str) -> str:
+    """Give the beginning of what a file is called until it is whole: no result's begins so."""
+    return f".partial-{name}-"
 
 
 def _saved(path: Path, media_type: str, size: int) -> Saved:

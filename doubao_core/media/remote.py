@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import errno
 import glob
+import hashlib
 import re
 import tempfile
-import uuid
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from importlib import import_module
@@ -20,9 +20,11 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from doubao_core.errors import ConfigError, DoubaoError, install_hint
+from doubao_core.errors import DoubaoError, install_hint
+from doubao_core.media import partial
+from doubao_core.media.errors import PlaceError
 from doubao_core.media.kinds import LONGEST_SIGNATURE, sniff
-from doubao_core.media.save import Saved, Target, checked_name, safe_name, too_large
+from doubao_core.media.save import Saved, Target, checked_name, missing, safe_name, too_large
 
 _URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<rest>[^?#\s]*[^?#\s/])/*")
 # These show an object when its upload is complete, and can refuse to replace one. Elsewhere a file
@@ -40,12 +42,12 @@ class Remote:
     def __init__(self, url: str) -> None:
         match = _URL.fullmatch(url)
         if match is None or "::" in url:
-            raise ConfigError(
+            raise PlaceError(
                 f"{url.partition('?')[0][:80]!r} is no address of a store: pass scheme://path "
                 "without a query, such as s3://bucket/folder"
             )
         if ":" in match["rest"].partition("/")[0].rpartition("@")[0]:
-            raise ConfigError(
+            raise PlaceError(
                 f"the {match['scheme']}:// address of the store holds a password, which would be "
                 "in every result: put it into fsspec's configuration"
             )
@@ -62,15 +64,15 @@ class Remote:
             fsspec: Any = import_module("fsspec.core")
         except ImportError as error:
             hint = install_hint("storage")
-            raise ConfigError(f"{self.scheme}:// needs fsspec: {hint}") from error
+            raise PlaceError(f"{self.scheme}:// needs fsspec: {hint}") from error
         try:
             with self.reported("open"):
                 # A listing that is remembered does not know of what other processes saved.
                 return fsspec.url_to_fs(self.location, use_listings_cache=False)[0]
-        except ConfigError as error:
+        except PlaceError as error:
             if not isinstance(error.__cause__, ImportError):
                 raise
-            raise ConfigError(
+            raise PlaceError(
                 f"{self.scheme}:// needs a package that is not installed ({error.__cause__}): "
                 "install that package, or set another output_dir"
             ) from error.__cause__
@@ -84,7 +86,10 @@ class Remote:
             raise
         except Exception as error:
             text = f"{type(error).__name__}: {error}"[:300]
-            raise ConfigError(f"cannot {doing} {self.location} ({text}): {remedy}") from error
+            raise PlaceError(
+                f"cannot {doing} {self.location} ({text}): {remedy}",
+                told=f"the store of results failed ({type(error).__name__})",
+            ) from error
 
     def check(self) -> None:
         """Write a probe and take it away; see :meth:`Storage.check`."""
@@ -92,8 +97,8 @@ class Remote:
         probe = f"{self.location}/.probe"
         try:
             files = self.files
-        except ConfigError as error:
-            raise ConfigError(f"nothing was sent: {error.message}") from error
+        except PlaceError as error:
+            raise PlaceError(f"nothing was sent: {error.message}", told=error.told) from error
         with self.reported("save results in", f"nothing was sent; the developer must {_REMEDY}"):
             self.make_folder()
             files.pipe_file(probe, b"probe")
@@ -110,7 +115,11 @@ class Remote:
         return _Upload(self, name)
 
     def find(self, name: str) -> Saved | None:
-        """Find an earlier result by the name that it was saved under."""
+        """Find an earlier result by the name that it was saved under.
+
+        What a killed process of this machine left of it unfinished is removed, here and there.
+        """
+        self.sweep(safe_name(name))
         with self.reported("look into"):
             # A name of ours has no character that means more in a pattern; the folder may.
             folder, safe = glob.escape(self.location), safe_name(name)
@@ -123,12 +132,37 @@ class Remote:
 
     def read(self, name: str, most: int) -> bytes:
         """Read an earlier result of this folder."""
-        url = f"{self.location}/{checked_name(name, self.location)}"
-        with self.reported("read from", "pass the name of an earlier result"):
-            if self.files.size(url) > most:
-                raise too_large(name, most)
-            content: bytes = self.files.cat_file(url)
+        url = f"{self.location}/{checked_name(name)}"
+        with self.reported("read from"):
+            try:
+                if self.files.size(url) > most:
+                    raise too_large(name, most)
+                content: bytes = self.files.cat_file(url)
+            except FileNotFoundError as error:
+                raise missing(name) from error
             return content
+
+    def waiting(self, name: str) -> str:
+        """Give the beginning of what a file is called on this machine until it is uploaded."""
+        return f"doubao-{hashlib.sha256(self.location.encode()).hexdigest()[:12]}-{name}-"
+
+    def partial(self, token: str) -> str:
+        """Give the URL that a file has until it is whole, where it cannot appear whole."""
+        return f"{self.location}/.partial-{token}"
+
+    def sweep(self, name: str) -> None:
+        """Remove what killed processes of this machine left of the file *name*."""
+        partial.sweep(Path(tempfile.gettempdir()), self.waiting(name), self._forgotten)
+
+    def _forgotten(self, token: str) -> bool:
+        if self.scheme in _WHOLE:
+            return True
+        # Stores have errors of their own; whatever it is, the next one tries again.
+        with suppress(Exception):
+            if self.files.exists(self.partial(token)):
+                self.files.rm_file(self.partial(token))
+            return True
+        return False
 
     def saved(self, file: str, media_type: str, size: int) -> Saved:
         """Describe a file of this folder."""
@@ -147,10 +181,11 @@ class _Upload(Target):
         self._remote = remote
 
     def _begin(self) -> tuple[Path, FileIO]:
-        number, path = tempfile.mkstemp(prefix="doubao-")
-        return Path(path), FileIO(number, "wb")
+        waiting = self._remote.waiting(self._name)
+        return partial.begin(Path(tempfile.gettempdir()), waiting, private=True)
 
     def _place(self, media_type: str, extension: str) -> Saved:
+        self._remote.sweep(self._name)
         with self._remote.reported("save a result in"):
             self._remote.make_folder()
             for number in count():
@@ -184,20 +219,21 @@ class _Upload(Target):
     def _moved(self, url: str) -> bool:
         """Upload beside *url* and move it there; who takes the name just then is replaced."""
         files = self._remote.files
-        partial = f"{self._remote.location}/.partial-{uuid.uuid4().hex}"
+        unfinished = self._remote.partial(self._temporary.name.rpartition("-")[2])
         try:
-            files.put_file(str(self._temporary), partial)
+            files.put_file(str(self._temporary), unfinished)
             if files.exists(url):
                 return False
-            files.mv(partial, url)
+            files.mv(unfinished, url)
         finally:
             # Moved, it is not there; else why it was not moved is what counts.
             with suppress(Exception):
-                files.rm_file(partial)
+                files.rm_file(unfinished)
         return True
 
-    def _unwritable(self, error: OSError) -> ConfigError:
-        return ConfigError(
+    def _unwritable(self, error: OSError) -> PlaceError:
+        return PlaceError(
             "cannot write into the temporary folder of this machine, where results wait for their "
-            f"upload: {error.strerror}; make room there, or set TMPDIR to another folder"
+            f"upload: {error.strerror}; make room there, or set TMPDIR to another folder",
+            told=f"the folder for results cannot be written ({error.strerror})",
         )

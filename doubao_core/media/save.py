@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Protocol, Self, runtime_checkable
 
 from doubao_core.errors import ConfigError, DoubaoError, Malformed
+from doubao_core.media.errors import PlaceError
 from doubao_core.media.kinds import LONGEST_SIGNATURE, sniff
 
 _UNSAFE = re.compile(r"[^\w.-]+")
@@ -120,9 +121,10 @@ class Target(ABC):
             raise self._unwritable(error) from error
         except Exception as error:
             text = f"{type(error).__name__}: {error}"[:300]
-            raise ConfigError(f"the storage of results failed ({text}): mend or replace it") from (
-                error
-            )
+            raise PlaceError(
+                f"the storage of results failed ({text}): mend or replace it",
+                told=f"the storage of results failed ({type(error).__name__})",
+            ) from error
 
     def write(self, block: bytes) -> None:
         """Append *block*."""
@@ -174,13 +176,16 @@ def unique_name(identifier: str) -> str:
     return f"{safe_name(identifier[:_LONGEST_IDENTIFIER])}-{digest}"
 
 
-def checked_name(name: str, where: str) -> str:
-    """Give *name* back if it can be that of a file in *where*, and leads nowhere else."""
+def checked_name(name: str) -> str:
+    """Give *name* back if it can be that of a result, and leads nowhere else."""
     if not name or _UNSAFE.search(name) or name != name.strip(".-") or _DEVICE.match(name):
-        raise ConfigError(
-            f"{name[:80]!r} is no file name of {where}: pass the name of an earlier result"
-        )
+        raise ConfigError(f"{name[:80]!r} is no file name of a result: pass that of an earlier one")
     return name
+
+
+def missing(name: str) -> ConfigError:
+    """Say that there is no result *name*; where it was looked for is the developer's."""
+    return ConfigError(f"there is no file {name!r} among the results: pass one that is")
 
 
 def too_large(name: str, most: int) -> ConfigError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from doubao_core.errors import ConfigError
+from doubao_core.media.errors import PlaceError
 from doubao_core.media.folder import Folder
 from doubao_core.media.remote import Remote
 from doubao_core.media.save import Storage
@@ -23,7 +23,7 @@ def storage(where: str | Path | Storage) -> Storage:
             (needs the extra ``storage`` and the store's own package); or a storage, given back.
 
     Raises:
-        ConfigError: It is neither, or a URL with a password in it.
+        PlaceError: It is neither, or a URL with a password in it.
     """
     if isinstance(where, str):
         if file := _FILE.fullmatch(where):
@@ -33,15 +33,26 @@ def storage(where: str | Path | Storage) -> Storage:
         return Folder(_path(str(where)))
     if isinstance(where, Storage):
         return where
-    raise ConfigError(
+    raise PlaceError(
         f"results cannot go to a {type(where).__name__}: pass a folder, a URL such as "
         "s3://bucket/folder, or a media.Storage"
     )
 
 
+def address_of(place: Storage) -> str | None:
+    """Give what names *place* for :func:`storage` in any process of this machine.
+
+    A folder is given by its absolute path. ``None`` for a developer's own storage: only they can
+    make it again. What needs a key has none in its address, so there is none in what is given.
+    """
+    if isinstance(place, Folder):
+        return str(place.path.absolute())
+    return place.location if isinstance(place, Remote) else None
+
+
 def _path(text: str) -> Path:
     if _FLATTENED.match(text):
-        raise ConfigError(
+        raise PlaceError(
             f"{text[:80]!r} is a URL that went through Path, which drops a slash: pass the URL as "
             "a string"
         )

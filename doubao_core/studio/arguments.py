@@ -79,7 +79,10 @@ class Arguments(BaseModel):
 class ImageArguments(Arguments):
     """Arguments of ``generate_image``."""
 
-    prompt: str = Field(description="What the picture shows, in detail.", min_length=1)
+    prompt: str = Field(
+        description="What the picture shows, in detail: subject, place, light, view, style.",
+        min_length=1,
+    )
     size: Text = _optional(
         "Size: a level such as 2K, a ratio such as 16:9, both as in 2K 16:9, or WIDTHxHEIGHT."
     )
@@ -106,7 +109,10 @@ class ImageArguments(Arguments):
 class VideoArguments(Arguments):
     """Arguments of ``generate_video``."""
 
-    prompt: str = Field(description="What happens in the video, in detail.", min_length=1)
+    prompt: str = Field(
+        description="What happens in the video, in detail: subject, movement, place, camera.",
+        min_length=1,
+    )
     duration: Number = _optional("Length in seconds.")
     ratio: Text = _optional("Ratio: 16:9, 4:3, 1:1, 3:4, 9:16, 21:9, or adaptive.")
     resolution: Text = _optional("Resolution: 480p, 720p or 1080p; higher costs more.")

@@ -23,6 +23,7 @@ from doubao_core.errors import (
     UnsupportedOperation,
     classify,
 )
+from doubao_core.media.errors import PlaceError
 
 _LONGEST = 300
 _FACT = re.compile(r"[\w.:@-]{1,128}")
@@ -57,6 +58,8 @@ class NothingMade(DoubaoError):
 
 def explained(error: DoubaoError) -> str:
     """Say *error* to a model; the service's own words are marked as such and shortened."""
+    if isinstance(error, PlaceError):
+        return f"{error.told[:1].upper()}{error.told[1:]}."
     if isinstance(error, ConfigError | NothingMade):
         return error.message
     if isinstance(error, AmbiguousSubmit):
@@ -82,6 +85,8 @@ def _settled(error: DoubaoError) -> str | None:
 
 def reason(error: DoubaoError) -> str:
     """Give the message of *error*, shortened; the service's words marked: a model must not obey."""
+    if isinstance(error, PlaceError):
+        return error.told
     if not _is_services(error):
         return textwrap.shorten(error.message, _LONGEST, placeholder="…")
     return f'the service said "{_quotable(error.message)}"'

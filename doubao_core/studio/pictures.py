@@ -1,8 +1,8 @@
 """Makes pictures, all at once or each as it is finished: blocking and async, side by side.
 
 A paid request is sent once, and a picture that was made is a file, or its URL is in the result. The
-paid half (:meth:`Pictures.order_pictures`) and the saving half (:meth:`Pictures.save_picture`) are
-apart, so that a ledger can note what came in between.
+paid half (:meth:`Pictures.order_pictures`) and the fetching half (:meth:`Pictures.save_picture`)
+are apart, so that a ledger can note what came in between.
 """
 
 from __future__ import annotations
@@ -17,9 +17,8 @@ import orjson
 from doubao_core.api import lenient
 from doubao_core.api.images import Image, ImageEvent, Images, ImageUsage
 from doubao_core.errors import UNREADABLE, DoubaoError, Malformed, UnsupportedOperation
-from doubao_core.media import Storage
 from doubao_core.operation import Reply
-from doubao_core.saving import Outcome, StoredImage, StoredImages
+from doubao_core.saving import Outcome, StoredImage
 from doubao_core.studio import outcome
 from doubao_core.studio.bench import AsyncBench, Bench, decoded
 from doubao_core.studio.models import image_model
@@ -55,6 +54,10 @@ class Pictures(Bench):
         A model that does not stream makes them all first. An answer that breaks off after a picture
         came is a result whose ``problem`` says so.
 
+        Closing the generator early ends the connection and not the work: the service goes on making
+        the rest of a group and **charges for it**, and nobody can fetch it. To keep what is paid
+        for, go on to the end, or order it as a job (``doubao_core.jobs``), which takes the rest.
+
         Raises:
             ConfigError: As for :meth:`images`.
             AmbiguousSubmit: The answer was lost before a picture came.
@@ -62,7 +65,7 @@ class Pictures(Bench):
         made: list[MadeImage] = []
         answer, problem = None, None
         try:
-            with closing(self._paid(order, self._storage)) as items:
+            with closing(self.order_pictures(order)) as items:
                 for image, saved in items:
                     if isinstance(image, Images):
                         answer = image
@@ -76,32 +79,28 @@ class Pictures(Bench):
             problem = outcome.broken_off(error, made)
         yield outcome.answered(order, made, answer, problem, self.pricing)
 
-    def order_pictures(self, order: ImageOrder) -> Generator[Image | Images]:
-        """Send *order*, once, and save nothing: this is what costs money.
+    def order_pictures(self, order: ImageOrder, *, name: str = NAME) -> Generator[Paid]:
+        """Send *order*, once, and save what comes inside the answer: this is what costs money.
 
-        Gives each picture as it is finished, if the model streams groups, and the whole answer
-        last. It raises after the pictures that came, if the answer broke off.
-
-        Raises:
-            ConfigError: Nothing can be saved in the place for results; nothing was sent.
-            AmbiguousSubmit: The answer was lost or broke off.
-        """
-        with closing(self._paid(order, None)) as items:
-            for image, _ in items:
-                yield image
-
-    def _paid(self, order: ImageOrder, into: Storage | None) -> Generator[Paid]:
-        """Send *order*; gives each picture, and the whole answer last.
+        Gives each picture as it is finished, if the model streams groups, else all at the end; with
+        each where it was saved, or why not, if it came as ``b64_json``; and the whole answer last.
+        It raises after the pictures that came, if the answer broke off. Closing it early leaves the
+        rest to the service, as with :meth:`stream_pictures`.
 
         Args:
             order: The order.
-            into: Where pictures that come inside the answer are saved while they arrive, if so.
+            name: Name without extension of what comes inside; from the second on with a number.
+
+        Raises:
+            ConfigError: Nothing can be saved in the place for results; nothing was sent.
+            AmbiguousSubmit: The answer was lost or broke off; its ``saved`` are the pictures that
+                had come whole inside it.
         """
         self._storage.check()
         group = _Group(streamed=streams(order))
         with self._allowance.spent(order, self.pricing.provider):
             if group.streamed:
-                with closing(self._events(order, into)) as events:
+                with closing(self._events(order, name)) as events:
                     try:
                         for each in events:
                             if (image := group.took(each.event)) is not None:
@@ -109,28 +108,19 @@ class Pictures(Bench):
                     except DoubaoError as error:
                         group.broke(error)
             if not group.streamed:
-                stored = self._answer(order, into)
+                stored = self._client.create_images_into(
+                    self._storage, name=name, **_request(order)
+                )
         if group.streamed:
             answer = group.whole()
             yield from ((image, None) for image in group.late)
             yield answer, None
             return
-        if into is not None:
-            yield from zip(stored.answer.images, stored.saved, strict=True)
+        yield from zip(stored.answer.images, stored.saved, strict=True)
         yield stored.answer, None
 
-    def _events(self, order: ImageOrder, into: Storage | None) -> Generator[StoredImage]:
-        if into is not None:
-            yield from self._client.stream_images_into(into, name=NAME, **_request(order))
-            return
-        with closing(self._client.stream_images(**_request(order))) as events:
-            for event in events:
-                yield StoredImage(event=event, saved=None)
-
-    def _answer(self, order: ImageOrder, into: Storage | None) -> StoredImages:
-        if into is not None:
-            return self._client.create_images_into(into, name=NAME, **_request(order))
-        return StoredImages(answer=self._client.create_images(**_request(order)), saved=())
+    def _events(self, order: ImageOrder, name: str) -> Generator[StoredImage]:
+        return self._client.stream_images_into(self._storage, name=name, **_request(order))
 
     def _kept(self, image: Image, saved: Outcome) -> MadeImage:
         return self.save_picture(image) if saved is None else outcome.arrived(image, saved)
@@ -171,7 +161,7 @@ class AsyncPictures(AsyncBench):
         made: list[MadeImage] = []
         answer, problem = None, None
         try:
-            async with aclosing(self._paid(order, self._storage)) as items:
+            async with aclosing(self.order_pictures(order)) as items:
                 async for image, saved in items:
                     if isinstance(image, Images):
                         answer = image
@@ -185,19 +175,13 @@ class AsyncPictures(AsyncBench):
             problem = outcome.broken_off(error, made)
         yield outcome.answered(order, made, answer, problem, self.pricing)
 
-    async def order_pictures(self, order: ImageOrder) -> AsyncGenerator[Image | Images]:
-        """Send *order*, once, and save nothing; see :meth:`Pictures.order_pictures`."""
-        async with aclosing(self._paid(order, None)) as items:
-            async for image, _ in items:
-                yield image
-
-    async def _paid(self, order: ImageOrder, into: Storage | None) -> AsyncGenerator[Paid]:
-        """Send *order*; see :meth:`Pictures._paid`."""
+    async def order_pictures(self, order: ImageOrder, *, name: str = NAME) -> AsyncGenerator[Paid]:
+        """Send *order*, once; see :meth:`Pictures.order_pictures`."""
         await asyncio.to_thread(self._storage.check)
         group = _Group(streamed=streams(order))
         with self._allowance.spent(order, self.pricing.provider):
             if group.streamed:
-                async with aclosing(self._events(order, into)) as events:
+                async with aclosing(self._events(order, name)) as events:
                     try:
                         async for each in events:
                             if (image := group.took(each.event)) is not None:
@@ -205,34 +189,21 @@ class AsyncPictures(AsyncBench):
                     except DoubaoError as error:
                         group.broke(error)
             if not group.streamed:
-                stored = await self._answer(order, into)
+                stored = await self._client.create_images_into(
+                    self._storage, name=name, **_request(order)
+                )
         if group.streamed:
             answer = group.whole()
             for image in group.late:
                 yield image, None
             yield answer, None
             return
-        if into is not None:
-            for image, saved in zip(stored.answer.images, stored.saved, strict=True):
-                yield image, saved
+        for image, saved in zip(stored.answer.images, stored.saved, strict=True):
+            yield image, saved
         yield stored.answer, None
 
-    async def _events(self, order: ImageOrder, into: Storage | None) -> AsyncGenerator[StoredImage]:
-        if into is not None:
-            stored = self._client.stream_images_into(into, name=NAME, **_request(order))
-            async with aclosing(stored) as images:
-                async for image in images:
-                    yield image
-            return
-        async with aclosing(self._client.stream_images(**_request(order))) as events:
-            async for event in events:
-                yield StoredImage(event=event, saved=None)
-
-    async def _answer(self, order: ImageOrder, into: Storage | None) -> StoredImages:
-        if into is not None:
-            return await self._client.create_images_into(into, name=NAME, **_request(order))
-        answer = await self._client.create_images(**_request(order))
-        return StoredImages(answer=answer, saved=())
+    def _events(self, order: ImageOrder, name: str) -> AsyncGenerator[StoredImage]:
+        return self._client.stream_images_into(self._storage, name=name, **_request(order))
 
     async def _kept(self, image: Image, saved: Outcome) -> MadeImage:
         return await self.save_picture(image) if saved is None else outcome.arrived(image, saved)

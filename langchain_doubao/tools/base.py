@@ -13,8 +13,8 @@ from pydantic import BeforeValidator, ConfigDict, Field
 from doubao_core import DoubaoError, studio
 from doubao_core.config import ApiKey
 from doubao_core.gateways import gateway
-from doubao_core.jobs.errors import LedgerError
 from doubao_core.media import Storage
+from doubao_core.media.errors import PlaceError
 from doubao_core.studio import Arguments
 from doubao_core.studio.approval import NotAsked
 from langchain_doubao.connection import Connection, Folder
@@ -125,12 +125,12 @@ class MediaTool(Connection, BaseTool):
 def told() -> Generator[None]:
     """Raise what goes wrong as LangChain's tool error, in words that a model can act on.
 
-    That nobody could be asked for approval, or that a ledger cannot be used, is not for a model: it
-    stays what it is.
+    That nobody could be asked for approval, or that a ledger or the place for results cannot be
+    used, is not for a model: it stays what it is.
     """
     try:
         yield
-    except (LedgerError, NotAsked):
+    except (PlaceError, NotAsked):
         raise
     except DoubaoError as error:
         raise ToolException(studio.explained(error)) from error

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import base64
+import logging
 from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from doubao_core import media, studio
+from doubao_core import ConfigError, media, studio
 from doubao_core.studio import Arguments, ImageResult, MadeImage
 from doubao_core.studio.commission import Commission
 from doubao_core.studio.watching import OnPicture
 from langchain_doubao.tools.base import Content
 from langchain_doubao.tools.events import IMAGE_EVENT
 from langchain_doubao.tools.paid import PaidTool
+
+_LOG = logging.getLogger(__name__)
 
 
 class SeedreamImageTool(PaidTool):
@@ -82,12 +85,17 @@ class SeedreamImageTool(PaidTool):
         if self.show is None:
             return result.text
         text: dict[str, Any] = {"type": "text", "text": result.text}
-        return [text, *(self._block(image) for image in result.saved)]
+        return [text, *filter(None, map(self._block, result.saved))]
 
-    def _block(self, image: MadeImage) -> dict[str, Any]:
+    def _block(self, image: MadeImage) -> dict[str, Any] | None:
         if self.show == "url" and image.url:
             return {"type": "image", "url": image.url}
-        content = media.storage(self.output_dir).read(image.name or "", media.MAX_BYTES)
+        try:
+            content = media.storage(self.output_dir).read(image.name or "", media.MAX_BYTES)
+        except ConfigError as error:
+            # It is made and paid for: that it cannot be shown is no reason to lose the result.
+            _LOG.warning("a picture is not shown to the model: %s", error)
+            return None
         return {
             "type": "image",
             "base64": base64.b64encode(content).decode(),

@@ -118,9 +118,10 @@ class PaidTool(MediaTool):
     def _run(self, *values: Any, **given: Any) -> tuple[Content, Outcome]:
         self._check_key()
         self._jobs()
+        commission = self._commission()
         decide = decider(self.approval, durable=self.jobs is not None)
         with told():
-            result = self._commission().make(
+            result = commission.make(
                 self._given(values, given),
                 ask=partial(decided, decide) if decide else None,
                 check=self._check_limits,
@@ -132,9 +133,10 @@ class PaidTool(MediaTool):
     async def _arun(self, *values: Any, **given: Any) -> tuple[Content, Outcome]:
         self._check_key()
         self._async_jobs()
+        commission = self._commission()
         decide = decider(self.approval, durable=self.jobs is not None)
         with told():
-            result = await self._commission().amake(
+            result = await commission.amake(
                 self._given(values, given),
                 ask=partial(adecided, decide) if decide else None,
                 check=self._acheck_limits,

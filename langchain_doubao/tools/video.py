@@ -93,14 +93,16 @@ class SeedanceTaskTool(MediaTool):
 
     def _run(self, *values: Any, **given: Any) -> tuple[Content, VideoResult]:
         self._check_key()
+        studio = self._studio
         with told():
-            result = self._studio.check(self._task_id(values, given))
+            result = studio.check(self._task_id(values, given))
             return result.text, result
 
     async def _arun(self, *values: Any, **given: Any) -> tuple[Content, VideoResult]:
         self._check_key()
+        studio = self._async_studio
         with told():
-            result = await self._async_studio.check(self._task_id(values, given))
+            result = await studio.check(self._task_id(values, given))
             return result.text, result
 
     def _task_id(self, values: Sequence[Any], given: Mapping[str, Any]) -> str:

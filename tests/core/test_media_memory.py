@@ -21,8 +21,10 @@ HEADS = {"film": b"\x00\x00\x00\x20ftypisom", "picture": b"\x89PNG\r\n\x1a\n"}
 # Run by another interpreter, to which the modules of the tests are unknown. The first, small result
 # pays for what is imported and kept.
 _MEASURED = """
-import asyncio, json, os, sys, tracemalloc
+import asyncio, itertools, json, os, sys, tracemalloc
 from doubao_core import AsyncClient, Client
+from doubao_core.jobs import AsyncJobs, Jobs
+from doubao_core.studio import ImageOrder
 url, folder, kind, driver, large = *sys.argv[1:5], int(sys.argv[5])
 
 def arguments(size):
@@ -31,16 +33,28 @@ def arguments(size):
     asked = {"model": f"picture-{size}", "prompt": "a cat", "response_format": "b64_json"}
     return (folder,), asked
 
-method = {"film": "download", "picture": "create_images_into", "event": "stream_images_into"}[kind]
+def order(size):
+    options = {"response_format": "b64_json", "extra_body": {"number": next(numbers)}}
+    return ImageOrder(model=f"picture-{size}", prompt="a cat", options=options)
+
+numbers, ledger = itertools.count(), f"sqlite:///{folder}.sqlite3"
+methods = {"film": "download", "picture": "create_images_into", "event": "stream_images_into"}
+method = methods.get(kind)
 if driver == "sync":
     client = Client(api_key="k", base_url=url)
+    jobs = Jobs(client, ledger=ledger, output_dir=folder)
     def work(size):
+        if kind == "job":
+            return list(jobs.run(order(size)))
         given, named = arguments(size)
         made = getattr(client, method)(*given, **named)
         return list(made) if kind == "event" else made
 else:
     runner, client = asyncio.Runner(), AsyncClient(api_key="k", base_url=url)
+    jobs = AsyncJobs(client, ledger=ledger, output_dir=folder)
     async def awork(size):
+        if kind == "job":
+            return [each async for each in jobs.run(order(size))]
         given, named = arguments(size)
         made = getattr(client, method)(*given, **named)
         return [each async for each in made] if kind == "event" else await made
@@ -123,7 +137,7 @@ def url():
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("driver", ["sync", "async"])
-@pytest.mark.parametrize("kind", ["film", "picture", "event"])
+@pytest.mark.parametrize("kind", ["film", "picture", "event", "job"])
 def test_a_large_result_takes_little_memory_on_its_way_to_disk(kind, driver, url, tmp_path):
     large = FILM if kind == "film" else PICTURE
     done = subprocess.run(

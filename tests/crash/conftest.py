@@ -187,8 +187,8 @@ class Site:
     def resume(self, patience: float) -> subprocess.Popen[str]:
         """Start ``doubao jobs resume`` as a person does."""
         command = [sys.executable, "-m", "doubao_core.cli", "jobs", "resume", "--json"]
-        where = ["--ledger", self.ledger, "--output-dir", self.results]
-        return self._started([*command, *where, "--patience", str(patience)])
+        # Without --output-dir: the ledger knows where.
+        return self._started([*command, "--ledger", self.ledger, "--patience", str(patience)])
 
     def _started(self, command: list[object]) -> subprocess.Popen[str]:
         return subprocess.Popen(

@@ -83,6 +83,8 @@ def test_nothing_is_paid_twice_and_nothing_is_lost(case, site, kill, wait_for, e
     assert site.creates() == case["creates"]
     assert site.downloads() == case.get("downloads", site.downloads())
     assert len(site.files()) == case["files"]
+    # Nothing half is left, either.
+    assert not list(site.results.glob(".partial-*"))
     assert all(file.read_bytes() == content for file, content in before.items())
 
 

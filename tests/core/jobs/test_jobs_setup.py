@@ -47,9 +47,9 @@ def test_a_ledger_that_cannot_be_used_is_said_before_anything_is_sent(
 def test_a_ledger_of_a_newer_library_is_refused(make_jobs, creates, tmp_path, film):
     make_jobs().list()
     with closing(sqlite3.connect(tmp_path / "jobs.sqlite3")) as database:
-        database.execute("UPDATE doubao_jobs_version SET version = 2")
+        database.execute("UPDATE doubao_jobs_version SET version = 3")
         database.commit()
-    with pytest.raises(ConfigError, match="has version 2 of the tables"):
+    with pytest.raises(ConfigError, match="has version 3 of the tables"):
         make_jobs().submit(film, key="scene-1")
     assert creates() == 0
 

@@ -172,7 +172,8 @@ def test_a_ledger_that_cannot_be_read_is_said_without_a_programs_words(doubao, t
     assert "ledger=" not in err
 
 
-def test_the_help_says_that_the_ledger_does_not_know_where_files_went(capsys):
+def test_the_help_says_where_files_go(capsys):
     with pytest.raises(SystemExit):
         main(["jobs", "resume", "--help"])
-    assert "the ledger does not know where" in " ".join(capsys.readouterr().out.split())
+    said = " ".join(capsys.readouterr().out.split())
+    assert "default: where the program that ordered each job saves" in said

@@ -161,18 +161,6 @@ def studio(make_studio):
 
 
 @pytest.fixture
-def progress(emulator):
-    """Choose how tasks advance; the session's server is at once otherwise."""
-    usual = emulator.world.progress
-
-    def choose(mode):
-        emulator.world.progress = mode
-
-    yield choose
-    emulator.world.progress = usual
-
-
-@pytest.fixture
 def pictures(tmp_path):
     """Order pictures, small enough to be quick."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 import pytest
 from PIL import Image
@@ -26,7 +25,6 @@ from doubao_core.studio import (
     VideoResult,
 )
 
-S2_0 = "doubao-seedance-2-0-260128"
 TASKS = "/api/v3/contents/generations/tasks"
 
 
@@ -212,22 +210,15 @@ async def test_leaving_with_the_result_leaves_a_task_that_goes_on(
     assert not [each for each in emulator.requests if each.method == "DELETE"]
 
 
-async def until(condition):
-    deadline = time.monotonic() + 5
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        await asyncio.sleep(0.005)
-
-
 async def test_cancelling_stops_the_polling_and_the_queued_task(
-    make_studio, film, emulator, progress
+    make_studio, film, emulator, progress, soon
 ):
     from doubao_emulator import AfterSeconds
 
     progress(AfterSeconds(3600))
     studio = make_studio(kind="async")
     running = asyncio.ensure_future(studio.film(film()))
-    await until(lambda: len(emulator.requests) >= 3)
+    assert await asyncio.to_thread(soon, lambda: len(emulator.requests) >= 3)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
@@ -240,7 +231,7 @@ async def test_cancelling_stops_the_polling_and_the_queued_task(
 
 
 async def test_cancelling_in_mid_submission_finds_the_task_and_cancels_it(
-    make_studio, film, emulator, progress, creates
+    make_studio, film, emulator, progress, creates, soon
 ):
     from doubao_emulator import AfterSeconds
 
@@ -248,7 +239,7 @@ async def test_cancelling_in_mid_submission_finds_the_task_and_cancels_it(
     studio = make_studio(kind="async")
     with emulator.fault("stall", times=1, path=TASKS) as held:
         running = asyncio.ensure_future(studio.film(film()))
-        await until(lambda: len(creates()) == 1)
+        assert await asyncio.to_thread(soon, lambda: len(creates()) == 1)
         await asyncio.sleep(0.02)
         running.cancel()
         await asyncio.sleep(0.02)
@@ -259,14 +250,14 @@ async def test_cancelling_in_mid_submission_finds_the_task_and_cancels_it(
 
 
 async def test_cancelling_a_submission_whose_answer_never_comes_is_logged(
-    make_studio, film, emulator, monkeypatch, caplog, creates
+    make_studio, film, emulator, monkeypatch, caplog, creates, soon
 ):
     """Nobody is told by an exception: the call was cancelled. The film may still be made."""
     monkeypatch.setattr("doubao_core.studio.films.GRACE", 0.05)
     studio = make_studio(kind="async")
     with emulator.fault("stall", times=1, path=TASKS) as held:
         running = asyncio.ensure_future(studio.film(film()))
-        await until(lambda: len(creates()) == 1)
+        assert await asyncio.to_thread(soon, lambda: len(creates()) == 1)
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running

@@ -61,7 +61,7 @@ async def test_pictures_are_made_as_they_are_asked_for(
     studio, pictures, creates, model, wanted, sent
 ):
     # No download: what is made of fourteen pictures takes a while to draw.
-    answer = [step async for step in paid(studio, pictures(model=model, **wanted))][-1]
+    answer, _ = [step async for step in paid(studio, pictures(model=model, **wanted))][-1]
     assert answer.images[0].error is None
     body = creates()[-1].body
     assert sent.items() <= body.items()
@@ -218,7 +218,8 @@ async def test_a_stream_that_breaks_keeps_the_pictures_that_came(
     rules = {"response_format": response_format}
     with emulator.fault(fault, after_events=events):
         *made, result = await studio.stream(pictures(max_images=4, rules=rules))
-    assert len(made) == len(result.saved) == 2
+    # A reset takes with it what the reader had not come to yet.
+    assert (1 if fault == "reset_mid_stream" else 2) <= len(made) == len(result.saved) <= 2
     assert "broke off" in result.text
     assert "Do not ask for them again by yourself" in result.text
     assert result.cost.amount is not None

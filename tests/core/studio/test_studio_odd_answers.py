@@ -15,56 +15,53 @@ from doubao_core.studio import ImageResult, Studio, VideoResult
 STREAMED = {"max_images": 2, "model": "doubao-seedream-4-0-250828"}
 
 
+class Answering(BaseHTTPRequestHandler):
+    """Answers as the test says, and with a picture under /file.png."""
+
+    protocol_version = "HTTP/1.1"
+
+    def _serve(self):
+        self.rfile.read(int(self.headers["content-length"] or 0))
+        path = self.path.partition("?")[0]
+        self.server.asked.append((self.command, path))
+        status, headers, body = self._answer(path)
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _answer(self, path):
+        if path.endswith("/file.png"):
+            return 200, {}, self.server.picture
+        answer = self.server.answer(self.command, path)
+        if isinstance(answer, bytes):
+            return 200, {"content-type": "text/event-stream"}, answer
+        status, headers, body = answer if isinstance(answer, tuple) else (200, {}, answer)
+        return status, {"content-type": "application/json", **headers}, json.dumps(body).encode()
+
+    def do_GET(self):
+        self._serve()
+
+    def do_POST(self):
+        self._serve()
+
+    def do_DELETE(self):
+        self._serve()
+
+    def log_message(self, *arguments):
+        pass
+
+
 @pytest.fixture
 def service(png):
     """Serve the API as ``service.answer(method, path)`` says, and a picture under /file.png."""
-    picture = png(64, 64)
-    asked = []
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def _serve(self):
-            self.rfile.read(int(self.headers["content-length"] or 0))
-            path = self.path.partition("?")[0]
-            asked.append((self.command, path))
-            status, headers, body = self._answer(path)
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def _answer(self, path):
-            if path.endswith("/file.png"):
-                return 200, {}, picture
-            answer = running.answer(self.command, path)
-            if isinstance(answer, bytes):
-                return 200, {"content-type": "text/event-stream"}, answer
-            status, headers, body = answer if isinstance(answer, tuple) else (200, {}, answer)
-            return (
-                status,
-                {"content-type": "application/json", **headers},
-                json.dumps(body).encode(),
-            )
-
-        def do_GET(self):
-            self._serve()
-
-        def do_POST(self):
-            self._serve()
-
-        def do_DELETE(self):
-            self._serve()
-
-        def log_message(self, *arguments):
-            pass
-
-    running = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    running = ThreadingHTTPServer(("127.0.0.1", 0), Answering)
     running.daemon_threads = True
     running.url = f"http://127.0.0.1:{running.server_port}"
-    running.file, running.asked = f"{running.url}/file.png", asked
+    running.file, running.asked = f"{running.url}/file.png", []
+    running.picture = png(64, 64)
     thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     yield running

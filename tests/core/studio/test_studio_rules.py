@@ -19,7 +19,6 @@ from doubao_core import (
 )
 from doubao_core.studio import (
     ImageArguments,
-    ImageOrder,
     ImageResult,
     ImageRules,
     MadeImage,
@@ -41,7 +40,6 @@ S2_5 = "doubao-seedance-2-5-260628"
 S2_0 = "doubao-seedance-2-0-260128"
 S1_0 = "doubao-seedance-1-0-pro-250528"
 URL = "https://example.com/a.png"
-PICTURE = ImageOrder(model=LITE, prompt="tea")
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + struct.pack(">II", 600, 400) + bytes(20)
 
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import copy
 import inspect
-import logging
 import pickle
-import time
 from typing import Any
 
 import pytest
@@ -92,14 +89,6 @@ def test_a_refused_prompt_tells_the_model_to_change_it(pictures, call):
     assert "Change the prompt" in message.content
 
 
-def test_a_failed_picture_of_a_group_does_not_lose_the_others(pictures, call, emulator):
-    with emulator.fault("group_image_failed", index=0):
-        message = call(pictures(), **PICTURE, max_images=3)
-    assert message.status == "success"
-    assert len(message.artifact.saved) == 2
-    assert "Picture 1 failed" in message.content
-
-
 def test_pictures_can_be_shown_to_a_model_that_sees(pictures, call):
     text, image = call(pictures(show="url"), **PICTURE).content
     assert text["type"] == "text"
@@ -107,19 +96,6 @@ def test_pictures_can_be_shown_to_a_model_that_sees(pictures, call):
     _, image = call(pictures(show="base64"), **PICTURE).content
     assert image["mime_type"] == "image/jpeg"
     assert image["base64"].startswith("/9j/")
-
-
-@pytest.mark.parametrize("fault", ["lost_answer", "reset_before_answer"])
-@pytest.mark.parametrize("kind", ["pictures", "films"])
-def test_a_lost_answer_is_paid_once_and_the_model_told_not_to_repeat(
-    request, call, emulator, kind, fault, creates
-):
-    tool = request.getfixturevalue(kind)(max_retries=3)
-    with emulator.fault(fault):
-        message = call(tool, **(PICTURE if kind == "pictures" else FILM))
-    assert message.status == "error"
-    assert "Do not send it again" in message.content
-    assert len(creates()) == 1
 
 
 def test_a_film_is_a_text_with_a_handle_and_a_file(films, call, creates):
@@ -132,33 +108,6 @@ def test_a_film_is_a_text_with_a_handle_and_a_file(films, call, creates):
     assert result.task_id in message.content
     assert "http" not in message.content
     assert len(creates()) == 1
-
-
-def test_a_long_wait_is_a_result_that_can_be_looked_up(films, call, settings, progress):
-    from doubao_emulator import AfterSeconds, Immediate
-
-    progress(AfterSeconds(3600))
-    message = call(films(wait_timeout=0.02), **FILM)
-    assert message.status == "success"
-    assert "still running" in message.content
-    assert "Do not submit it again" in message.content
-    progress(Immediate())
-    looked_up = call(SeedanceTaskTool(**settings), task_id=message.artifact.task_id)
-    assert looked_up.artifact.path.is_file()
-
-
-def test_a_failed_task_is_an_error_for_the_model(films, call, emulator):
-    with emulator.fault("task_failed"):
-        message = call(films(), **FILM)
-    assert message.status == "error"
-    assert "failed" in message.content
-    assert 'the service said "' in message.content
-
-
-def test_an_unknown_task_is_an_error_for_the_model(settings, call):
-    message = call(SeedanceTaskTool(**settings), task_id="cgt-20261121194336-xxxxx")
-    assert message.status == "error"
-    assert "no such" in message.content
 
 
 def test_a_task_id_from_a_model_cannot_become_another_request(settings, call, emulator):
@@ -222,20 +171,6 @@ def test_a_bare_string_is_the_first_argument(settings, call, films):
     assert made.task_id in SeedanceTaskTool(**settings).invoke(made.task_id)
 
 
-def test_progress_reaches_the_callback_and_a_broken_one_loses_nothing(films, call, caplog):
-    seen: list[str] = []
-
-    def report(status: str, seconds: float) -> None:
-        seen.append(status)
-        raise RuntimeError("no terminal")
-
-    with caplog.at_level(logging.ERROR):
-        message = call(films(on_progress=report), **FILM)
-    assert seen == ["queued", "succeeded"]
-    assert message.artifact.path.is_file()
-    assert "on_progress failed" in caplog.text
-
-
 async def test_progress_is_a_custom_event(films):
     tool = films()
     seen = [
@@ -266,23 +201,6 @@ async def test_progress_is_in_the_custom_stream_of_a_graph(films, blocking):
     seen = [item["doubao_video_progress"]["status"] async for item in stream]
     await tool.aclose()
     assert seen == ["queued", "succeeded"]
-
-
-async def test_cancelling_the_call_cancels_a_queued_task(films, emulator, progress):
-    from doubao_emulator import AfterSeconds
-
-    progress(AfterSeconds(3600))
-    tool = films()
-    running = asyncio.ensure_future(tool.ainvoke(FILM))
-    deadline = time.monotonic() + 45
-    while len(emulator.requests) < 3:
-        assert time.monotonic() < deadline, "waited in vain"
-        await asyncio.sleep(0.005)
-    running.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await running
-    await tool.aclose()
-    assert emulator.requests[-1].method == "DELETE"
 
 
 def test_the_key_is_shown_nowhere(pictures):

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import pickle
 import subprocess
 import sys
-from decimal import Decimal
 
 import pytest
 from langchain.agents import create_agent
@@ -27,42 +25,6 @@ class Broken(BaseCallbackHandler):
 
     def on_custom_event(self, *arguments, **options):
         raise ValueError("the tracer broke")
-
-
-def copied(tool, **changes):
-    return tool.model_copy(update=changes)
-
-
-def changed(tool, **changes):
-    for name, value in changes.items():
-        setattr(tool, name, value)
-    return tool
-
-
-@pytest.fixture(params=[copied, changed])
-def change(request):
-    """Change fields of a tool: in a copy, or in the tool itself."""
-    return request.param
-
-
-@pytest.mark.parametrize(
-    "limit", [{"max_jobs": 0}, {"max_seconds": 3}, {"max_cost": Decimal(0)}], ids=str
-)
-def test_a_limit_that_is_set_later_holds(films, call, change, creates, limit):
-    message = call(change(films(), **limit), **FILM)
-    assert message.status == "error"
-    assert "at most" in message.content
-    assert not creates()
-
-
-def test_copies_and_their_original_share_one_count(pictures, call, change, creates):
-    tool = pictures(max_jobs=2)
-    assert call(tool, **PICTURE).status == "success"
-    other = change(tool, fixed={"watermark": False})
-    assert call(other, **PICTURE).status == "success"
-    assert call(other, **PICTURE).status == call(tool, **PICTURE).status == "error"
-    assert call(change(tool, max_jobs=3), **PICTURE).status == "success"
-    assert len(creates()) == 3
 
 
 def test_what_was_spent_goes_with_a_pickle(pictures, call, creates, monkeypatch):
@@ -143,23 +105,3 @@ def test_the_first_calls_of_a_process_may_run_at_once(emulator, tmp_path):
     )
     assert "The video is ready" in ran.stdout, ran.stderr
     assert "Made 1 picture" in ran.stdout
-
-
-async def refusing(scope, receive, send):
-    """A service that makes none of the pictures it was asked for."""
-    if scope["type"] == "lifespan":
-        await send({"type": (await receive())["type"] + ".complete"})
-        await send({"type": (await receive())["type"] + ".complete"})
-        return
-    failed = {"error": {"code": "InternalServiceError", "message": "no"}}
-    body = {"model": "m", "data": [failed, failed], "usage": {"generated_images": 0}}
-    headers = [(b"content-type", b"application/json")]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": json.dumps(body).encode()})
-
-
-def test_a_call_that_made_nothing_says_why_and_no_more(pictures, call, served):
-    message = call(pictures(base_url=served(refusing)), **PICTURE, max_images=2)
-    assert message.status == "error"
-    assert message.content.startswith('Picture 1 failed: the service said "no"')
-    assert 'Picture 2 failed: the service said "no"' in message.content

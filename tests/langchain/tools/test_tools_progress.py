@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-import time
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ from langgraph.graph import START, MessagesState, StateGraph
 from pydantic import ValidationError
 
 from doubao_core.studio import watching
+from doubao_emulator import AfterSeconds, Immediate
 from langchain_doubao import DoubaoToolkit
 
 FILM = {"prompt": "tea", "duration": 4, "resolution": "480p", "ratio": "16:9"}
@@ -125,19 +125,16 @@ def test_a_bar_without_tqdm_says_what_to_install(films, monkeypatch):
 
 
 async def test_cancelling_an_agent_deletes_the_task_that_is_still_queued(
-    films, chat, emulator, progress
+    films, chat, emulator, progress, soon
 ):
-    from doubao_emulator import AfterSeconds
-
     progress(AfterSeconds(3600))
     emulator.answer(tool_calls=[("generate_video", FILM)])
     tool, model = films(), chat()
     agent = create_agent(model, [tool])
     running = asyncio.ensure_future(agent.ainvoke({"messages": [("user", "Film tea")]}))
-    deadline = time.monotonic() + 45
-    while not any(each.method == "GET" for each in emulator.requests):
-        assert time.monotonic() < deadline, "waited in vain"
-        await asyncio.sleep(0.005)
+    assert await asyncio.to_thread(
+        soon, lambda: any(each.method == "GET" for each in emulator.requests)
+    )
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
@@ -146,28 +143,9 @@ async def test_cancelling_an_agent_deletes_the_task_that_is_still_queued(
     assert "DELETE" in [each.method for each in emulator.requests]
 
 
-@pytest.mark.parametrize("durable", [False, True])
-def test_an_interrupt_from_the_keyboard_deletes_the_task_that_is_still_queued(
-    films, emulator, progress, ledger, durable, monkeypatch
+def test_a_blocking_agent_is_cancelled_from_another_thread(
+    settings, chat, emulator, progress, soon
 ):
-    from doubao_emulator import AfterSeconds
-
-    progress(AfterSeconds(3600))
-    tool = films(jobs=ledger if durable else None)
-
-    def interrupt(*arguments: Any) -> None:
-        raise KeyboardInterrupt
-
-    # As between two steps of the wait, when the user presses Ctrl-C.
-    monkeypatch.setattr(watching.Watch, "show", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        tool.invoke(FILM)
-    assert "DELETE" in [each.method for each in emulator.requests]
-
-
-def test_a_blocking_agent_is_cancelled_from_another_thread(settings, chat, emulator, progress):
-    from doubao_emulator import AfterSeconds, Immediate
-
     progress(AfterSeconds(3600))
     emulator.answer(tool_calls=[("generate_video", FILM)])
     emulator.answer("Cancelled.")
@@ -179,10 +157,7 @@ def test_a_blocking_agent_is_cancelled_from_another_thread(settings, chat, emula
         daemon=True,
     )
     running.start()
-    deadline = time.monotonic() + 45
-    while not any(each.method == "GET" for each in emulator.requests):
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.005)
+    assert soon(lambda: any(each.method == "GET" for each in emulator.requests))
     toolkit.cancel()
     running.join(45)
     assert ended, "waited in vain"

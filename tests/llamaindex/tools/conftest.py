@@ -10,7 +10,6 @@ import pytest
 from llamaindex_doubao import DoubaoToolSpec
 
 KEY = "sk-live-9f8e7d6c5b4a3210"
-PAID = ("/images/generations", "/contents/generations/tasks")
 
 
 @pytest.fixture
@@ -87,27 +86,3 @@ def call(request, tool_of):
         return asyncio.run(awaited())
 
     return run
-
-
-@pytest.fixture
-def progress(emulator):
-    """Choose how tasks advance; the session's server is at once otherwise."""
-    usual = emulator.world.progress
-
-    def choose(mode: Any) -> None:
-        emulator.world.progress = mode
-
-    yield choose
-    emulator.world.progress = usual
-
-
-@pytest.fixture
-def creates(emulator):
-    """Give the paid requests that arrived, oldest first."""
-
-    def arrived() -> list[Any]:
-        return [
-            each for each in emulator.requests if each.method == "POST" and each.path.endswith(PAID)
-        ]
-
-    return arrived

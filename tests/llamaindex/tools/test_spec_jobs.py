@@ -6,13 +6,12 @@ import asyncio
 import pickle
 import subprocess
 import sys
-import time
 
 import pytest
 from llama_index.core.agent.workflow import FunctionAgent
 
 from doubao_core import ConfigError
-from doubao_core.jobs import AsyncJobs, State
+from doubao_emulator import AfterSeconds, Immediate
 
 FILM = {"prompt": "tea", "duration": 4, "resolution": "480p", "ratio": "16:9"}
 PICTURE = {"prompt": "tea", "size": "1K"}
@@ -89,13 +88,6 @@ async def test_each_call_of_an_agent_is_a_job_of_its_own(open_durable, open_llm,
     assert len(files) == 2
 
 
-async def test_a_lost_answer_is_found_again_and_paid_once(open_durable, emulator, creates):
-    with emulator.fault("lost_answer", times=1):
-        blocks = await open_durable().agenerate_video(**FILM)
-    assert blocks[0].result.path.is_file()
-    assert len(creates()) == 1
-
-
 async def test_what_is_no_ledger_is_refused(open_durable, emulator):
     with pytest.raises(ConfigError, match="jobs= cannot be int"):
         await open_durable(jobs=3).agenerate_video(**FILM)
@@ -112,29 +104,7 @@ async def test_a_pickled_spec_opens_its_own_ledger(open_durable, monkeypatch, cr
     assert len(creates()) == 1
 
 
-async def test_cancelling_withdraws_a_job_that_is_still_queued(
-    open_durable, emulator, progress, ledger
-):
-    from doubao_emulator import AfterSeconds
-
-    progress(AfterSeconds(3600))
-    running = asyncio.ensure_future(open_durable().agenerate_video(**FILM))
-    deadline = time.monotonic() + 45
-    while len(emulator.requests) < 3:
-        assert time.monotonic() < deadline, "waited in vain"
-        await asyncio.sleep(0.005)
-    running.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await running
-    assert "DELETE" in [each.method for each in emulator.requests]
-    async with AsyncJobs(ledger=ledger, provider="emulator") as jobs:
-        (job,) = await jobs.list()
-    assert job.state is State.CANCELLED
-
-
 def test_a_killed_process_finishes_its_film_in_the_next(emulator, progress, tmp_path, creates):
-    from doubao_emulator import AfterSeconds, Immediate
-
     def start(given: str) -> subprocess.Popen[str]:
         command = [sys.executable, "-c", AGENT, emulator.base_url, str(tmp_path), given]
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from typing import Any
 
 import pytest
 from llama_index.core.agent.workflow import FunctionAgent
 from pydantic import ValidationError
 
 from doubao_core.studio import watching
+from doubao_emulator import AfterSeconds
 from llamaindex_doubao.tools import ImageProgressEvent, VideoProgressEvent
 
 FILM = {"prompt": "tea", "duration": 4, "resolution": "480p", "ratio": "16:9"}
@@ -56,10 +55,8 @@ def test_a_bar_without_tqdm_says_what_to_install(make, monkeypatch):
 
 
 async def test_cancelling_an_agent_deletes_the_task_that_is_still_queued(
-    open_spec, open_llm, emulator, progress
+    open_spec, open_llm, emulator, progress, soon
 ):
-    from doubao_emulator import AfterSeconds
-
     progress(AfterSeconds(3600))
     emulator.answer(tool_calls=[("generate_video", FILM)])
     handler = FunctionAgent(llm=open_llm, tools=open_spec().to_tool_list()).run("Film tea")
@@ -67,24 +64,6 @@ async def test_cancelling_an_agent_deletes_the_task_that_is_still_queued(
         if isinstance(event, VideoProgressEvent):
             break
     await handler.cancel_run()
-    deadline = time.monotonic() + 45
-    while "DELETE" not in [each.method for each in emulator.requests]:
-        assert time.monotonic() < deadline, "waited in vain"
-        await asyncio.sleep(0.01)
-
-
-def test_an_interrupt_from_the_keyboard_deletes_the_task_that_is_still_queued(
-    make, emulator, progress, monkeypatch
-):
-    from doubao_emulator import AfterSeconds
-
-    progress(AfterSeconds(3600))
-
-    def interrupt(*arguments: Any) -> None:
-        raise KeyboardInterrupt
-
-    # As between two steps of the wait, when the user presses Ctrl-C.
-    monkeypatch.setattr(watching.Watch, "show", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        make().generate_video(**FILM)
-    assert "DELETE" in [each.method for each in emulator.requests]
+    assert await asyncio.to_thread(
+        soon, lambda: "DELETE" in [each.method for each in emulator.requests]
+    )

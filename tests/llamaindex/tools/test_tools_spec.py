@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import time
 
 import pytest
 from llama_index.core.agent.workflow import FunctionAgent
@@ -12,7 +10,7 @@ from llama_index.core.base.llms.types import ImageBlock, TextBlock, VideoBlock
 from PIL import Image
 from pydantic import ValidationError
 
-from doubao_core import AmbiguousSubmit, ConfigError, ContentRejected, JobFailed, NotFound
+from doubao_core import AmbiguousSubmit, ConfigError, ContentRejected, JobFailed, ServerError
 from llamaindex_doubao import Doubao, DoubaoToolSpec
 from llamaindex_doubao.tools import VideoProgressEvent
 
@@ -116,25 +114,6 @@ def test_a_refused_prompt_tells_the_model_to_change_it(make, call):
         call(make(), "generate_image", **{**PICTURE, "prompt": REFUSED_PHRASE})
 
 
-def test_a_failed_picture_of_a_group_does_not_lose_the_others(make, call, emulator):
-    with emulator.fault("group_image_failed", index=0):
-        output = call(make(), "generate_image", **PICTURE, max_images=3)
-    assert len(output.raw_output[0].result.saved) == 2
-    assert "Picture 1 failed" in output.content
-
-
-@pytest.mark.parametrize("fault", ["lost_answer", "reset_before_answer"])
-@pytest.mark.parametrize(
-    ("name", "arguments"), [("generate_image", PICTURE), ("generate_video", FILM)]
-)
-def test_a_lost_answer_is_paid_once_and_the_model_told_not_to_repeat(
-    make, call, emulator, name, arguments, fault, creates
-):
-    with emulator.fault(fault), pytest.raises(AmbiguousSubmit, match="Do not send it again"):
-        call(make(max_retries=3), name, **arguments)
-    assert len(creates()) == 1
-
-
 def test_a_film_is_a_text_with_a_handle_and_a_file(make, call):
     output = call(make(), "generate_video", **FILM, return_last_frame=True)
     result = output.raw_output[0].result
@@ -144,25 +123,19 @@ def test_a_film_is_a_text_with_a_handle_and_a_file(make, call):
     assert "http" not in output.content
 
 
-def test_a_long_wait_is_a_result_that_can_be_looked_up(make, call, progress):
-    from doubao_emulator import AfterSeconds, Immediate
-
-    progress(AfterSeconds(3600))
-    output = call(make(wait_timeout=0.02), "generate_video", **FILM)
-    assert "Do not submit it again" in output.content
-    progress(Immediate())
-    task_id = output.raw_output[0].result.task_id
-    assert call(make(), "check_video", task_id=task_id).raw_output[0].result.path.is_file()
-
-
-def test_a_failed_task_is_an_error_for_the_model(make, call, emulator):
-    with emulator.fault("task_failed"), pytest.raises(JobFailed, match='the service said "'):
-        call(make(), "generate_video", **FILM)
-
-
-def test_an_unknown_task_is_an_error_for_the_model(make, call):
-    with pytest.raises(NotFound, match="no such"):
-        call(make(), "check_video", task_id="cgt-20261121194336-xxxxx")
+@pytest.mark.parametrize(
+    ("fault", "name", "arguments", "kind"),
+    [
+        ("lost_answer", "generate_image", PICTURE, AmbiguousSubmit),
+        ("task_failed", "generate_video", FILM, JobFailed),
+        ("server_error", "check_video", {"task_id": "cgt-1"}, ServerError),
+    ],
+)
+def test_failures_are_raised_in_the_cores_classes(
+    make, call, emulator, fault, name, arguments, kind
+):
+    with emulator.fault(fault), pytest.raises(kind):
+        call(make(), name, **arguments)
 
 
 def test_a_fixed_argument_is_sent_and_not_shown(make, call, creates, tool_of):
@@ -188,36 +161,6 @@ def test_fixing_what_does_not_exist_is_refused(make, fixed, complaint):
 def test_the_methods_can_be_called_without_an_agent(make):
     blocks = make().generate_video(**FILM)
     assert blocks[0].result.path.is_file()
-
-
-def test_progress_reaches_the_callback_and_a_broken_one_loses_nothing(make, call, caplog):
-    seen: list[str] = []
-
-    def report(status: str, seconds: float) -> None:
-        seen.append(status)
-        raise RuntimeError("no terminal")
-
-    with caplog.at_level(logging.ERROR):
-        output = call(make(on_progress=report), "generate_video", **FILM)
-    assert seen == ["queued", "succeeded"]
-    assert output.raw_output[0].result.path.is_file()
-
-
-async def test_cancelling_the_call_cancels_a_queued_task(make, emulator, progress):
-    from doubao_emulator import AfterSeconds
-
-    progress(AfterSeconds(3600))
-    spec = make()
-    running = asyncio.ensure_future(spec.agenerate_video(**FILM))
-    deadline = time.monotonic() + 45
-    while len(emulator.requests) < 3:
-        assert time.monotonic() < deadline, "waited in vain"
-        await asyncio.sleep(0.005)
-    running.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await running
-    await spec.aclose()
-    assert emulator.requests[-1].method == "DELETE"
 
 
 # LlamaIndex's workflows look at every attribute of an agent, also at pydantic's deprecated ones.
