@@ -133,7 +133,7 @@ class Client(Configured[BlockingHttp], Operations, Saving):
     def _stream(self, opening: Opening[T]) -> Generator[T]:
         toll = self._toll(opening.send)
         for attempt in count():
-            reader, begun = self._reader(opening), False
+            reader, begun = toll.reads(self._reader(opening)), False
             try:
                 with toll, self._transport.stream(opening.send) as answer:
                     toll.began(answer.headers)
@@ -248,7 +248,7 @@ class AsyncClient(Configured[AsyncHttp], Operations, AsyncSaving):
 
         toll = self._toll(opening.send)
         for attempt in count():
-            reader, begun = self._reader(opening), False
+            reader, begun = toll.reads(self._reader(opening)), False
             try:
                 async with toll, await self._transport.stream(opening.send) as answer:
                     toll.began(answer.headers)

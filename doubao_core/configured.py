@@ -11,7 +11,7 @@ from doubao_core.api.reader import RetoldReader
 from doubao_core.config import KeySource, Settings, resolve
 from doubao_core.errors import DoubaoError
 from doubao_core.operation import Opening, Reader, Repeat, Reply, Send
-from doubao_core.pacing import ANNOUNCED, FREE, Plan, RateLimit, Toll, gate, pacer
+from doubao_core.pacing import ANNOUNCED, FREE, Plan, RateLimit, Toll, gate, is_paid, pacer
 
 _LOG = logging.getLogger("doubao_core")
 H = TypeVar("H")
@@ -57,6 +57,20 @@ class Configured(Generic[H]):
     def base_url(self) -> str:
         """Where requests go; asking an emulator client for it starts the emulator."""
         return self._settings.locate()
+
+    def tell_plan(self, task_id: str, *, ended: bool) -> None:
+        """Tell the plan of a job that was heard of in another way than by a look-up of this client.
+
+        Its ``jobs_in_flight`` gives the place of a job back that has ended; a webhook ``Receiver``
+        does it by itself. Blocks for as long as the store at the plan's ``url`` takes.
+
+        Args:
+            task_id: The task of the film or the pictures.
+            ended: Whether it has ended, well or badly.
+        """
+        plan = self._settings.plan
+        if plan is not None and plan.jobs_in_flight is not None:
+            gate(plan, self.base_url).hear({task_id: ended})
 
     def __repr__(self) -> str:
         url = self._settings.base_url
@@ -113,10 +127,11 @@ class Configured(Generic[H]):
         if limit is None and plan is None:
             return FREE
         gated = None if plan is None else gate(plan, self.base_url)
-        if send.body is None or "model" not in send.body:
-            return Toll(None, gated, None) if gated and gated.counts_look_ups else FREE
+        if send.body is None or not is_paid(send):
+            heeded = gated is not None and (gated.counts_look_ups or gated.limits_jobs)
+            return Toll(None, gated, send) if heeded else FREE
         paced = None if limit is None else pacer(limit, f"{self.base_url} {send.body['model']}")
-        return Toll(paced, gated, send.body)
+        return Toll(paced, gated, send)
 
     def _pause(
         self, send: Send, attempt: int, error: DoubaoError, *, begun: bool, partial: str

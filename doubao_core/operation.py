@@ -31,7 +31,15 @@ from urllib.parse import quote
 from orjson import loads
 from pydantic_core import from_json
 
-from doubao_core.errors import ConfigError, Malformed
+from doubao_core.errors import (
+    AmbiguousSubmit,
+    ConfigError,
+    DoubaoError,
+    Malformed,
+    ResponseError,
+    ServerError,
+    Timeout,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,6 +56,7 @@ MAX_JSON_BYTES = 64 * 1024 * 1024
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,255}")
 # What a field name of HTTP is made of (RFC 9110 5.6.2).
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_BETWEEN = frozenset({502, 504})
 
 
 class Repeat(enum.Enum):
@@ -59,6 +68,18 @@ class Repeat(enum.Enum):
     """Only after a definite refusal: it costs money once accepted."""
     NEVER = "never"
     """No: it does no harm, but whoever asks repeats it in its own time."""
+
+
+def may_be_accepted(error: DoubaoError) -> bool:
+    """Whether a request that ended with *error* may have been accepted for all that.
+
+    A 5xx with an error object of the service is its answer; without one, and with 502 and 504
+    (gateways.md 2.2), it comes from a gateway in between, and the service may have accepted the
+    request.
+    """
+    if isinstance(error, ServerError):
+        return error.code is None or error.status in _BETWEEN
+    return isinstance(error, AmbiguousSubmit | ResponseError | Timeout)
 
 
 class Sift(Protocol):
@@ -102,6 +123,8 @@ class Send:
         max_bytes: Largest answer to accept.
         patience: Seconds without a byte after which to give up, if that is less than the client's
             ``timeout``.
+        known: What an earlier request said, where this one asks for the rest of it: if the rest is
+            not to be had now, that is still the answer.
         sift: Takes out of a good answer, as it arrives, what must not be held in memory.
     """
 
@@ -116,6 +139,7 @@ class Send:
     repeat: Repeat = Repeat.SAFE
     max_bytes: int = MAX_JSON_BYTES
     patience: float | None = None
+    known: Reply | None = field(default=None, repr=False, compare=False)
     sift: Sift | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -178,6 +202,35 @@ class Reader(Protocol[T]):
 
     def close(self) -> list[T]:
         """Say that the body ended; raises if it ended early or reported a failure."""
+
+
+class Around(Generic[T]):
+    """A reader around another, to which it passes everything on."""
+
+    def __init__(self, reader: Reader[T]) -> None:
+        self._reader = reader
+
+    @property
+    def partial(self) -> str:
+        """The text that has come so far, for errors."""
+        return self._reader.partial
+
+    @property
+    def ended(self) -> bool:
+        """Whether to stop reading."""
+        return self._reader.ended
+
+    def begin(self, headers: Mapping[str, str]) -> None:
+        """Take the head of the answer."""
+        self._reader.begin(headers)
+
+    def feed(self, block: bytes) -> list[T]:
+        """Take a block and give the events in it."""
+        return self._reader.feed(block)
+
+    def close(self) -> list[T]:
+        """Say that the body ended."""
+        return self._reader.close()
 
 
 @dataclass(frozen=True, slots=True)

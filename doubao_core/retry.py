@@ -30,12 +30,11 @@ from doubao_core.errors import (
     RateLimited,
     ResponseError,
     ServerError,
-    Timeout,
     Truncated,
     checked,
     misshapen,
 )
-from doubao_core.operation import Flow, Repeat, Reply, Send, Wait
+from doubao_core.operation import Flow, Repeat, Reply, Send, Wait, may_be_accepted
 
 R = TypeVar("R")
 Y = TypeVar("Y")
@@ -45,7 +44,6 @@ LONGEST_RETRY_AFTER = 120.0
 
 _LOG = logging.getLogger("doubao_core")
 _SAFE_STATUSES = frozenset({408, 409})
-_BETWEEN = frozenset({502, 504})
 # The vendor says not to repeat these at once; only the server's own Retry-After is a better guess.
 _LATER_CODES = frozenset(
     {
@@ -102,18 +100,13 @@ def _may_repeat(repeat: Repeat, error: DoubaoError) -> bool:
 def settled(send: Send, error: DoubaoError) -> DoubaoError:
     """What to raise for *error*: a paid request whose answer was lost is ambiguous, not failed.
 
-    A 5xx with an error object of the service is its answer; without one, and with 502 and 504
-    (gateways.md 2.2), it comes from a gateway in between, and the service may have accepted the
-    request. A model that does not exist gets the
-    name of the one that was perhaps meant.
+    A model that does not exist gets the name of the one that was perhaps meant.
     """
     if isinstance(error, NotFound):
         _suggest(send, error)
     if send.repeat is not Repeat.REFUSED_ONLY or isinstance(error, AmbiguousSubmit):
         return error
-    lost = isinstance(error, (ResponseError, Timeout))
-    between = error.code is None or error.status in _BETWEEN
-    if not lost and not (isinstance(error, ServerError) and between):
+    if not may_be_accepted(error):
         return error
     ambiguous = AmbiguousSubmit(
         f"{send.operation} was sent, but its answer was lost ({error.message}): it may have been "

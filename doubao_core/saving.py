@@ -9,11 +9,11 @@ from __future__ import annotations
 import base64
 import functools
 from abc import abstractmethod
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import aclosing, asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar, Unpack
+from typing import TYPE_CHECKING, TypeAlias, TypeVar, Unpack
 
 from doubao_core import media
 from doubao_core.api.images import (
@@ -26,6 +26,7 @@ from doubao_core.api.images import (
 )
 from doubao_core.errors import DoubaoError
 from doubao_core.operation import (
+    Around,
     AsyncDriver,
     Flow,
     Opening,
@@ -160,7 +161,8 @@ class Saving(SyncDriver):
     ) -> Generator[StoredImage]:
         """Make pictures, and save each that comes inside the stream before its event is given out.
 
-        The arguments are those of :meth:`create_images_into`; see ``stream_images``.
+        The arguments are those of :meth:`create_images_into`; see ``stream_images``. Closing the
+        generator early leaves the rest to the service, which makes and **charges for** it.
         """
         opening = stream_images.opening(model=model, prompt=prompt, **options)
         sieve = media.Sieve(media.storage(where), name, events=True)
@@ -297,29 +299,15 @@ def _sifted(opening: Opening[T], sieve: media.Sieve) -> Opening[T]:
     return Opening(opening.send, lambda: _SiftedReader(opening.reader(), sieve))
 
 
-class _SiftedReader(Generic[T]):
+class _SiftedReader(Around[T]):
     """A reader of a stream without its pictures."""
 
     def __init__(self, reader: Reader[T], sieve: media.Sieve) -> None:
-        self._reader = reader
+        super().__init__(reader)
         self._sieve = sieve
 
-    @property
-    def partial(self) -> str:
-        return self._reader.partial
-
-    @property
-    def ended(self) -> bool:
-        return self._reader.ended
-
-    def begin(self, headers: Mapping[str, str]) -> None:
-        self._reader.begin(headers)
-
     def feed(self, block: bytes) -> list[T]:
-        return self._reader.feed(self._sieve.feed(block))
-
-    def close(self) -> list[T]:
-        return self._reader.close()
+        return super().feed(self._sieve.feed(block))
 
 
 def _stored(answer: Images, sieve: media.Sieve) -> StoredImages:

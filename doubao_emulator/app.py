@@ -97,6 +97,7 @@ class Front:
         path: str = scope["path"]
         decoded = _decode(raw)
         self._record(scope, headers, raw, decoded)
+        key = ""
         with ExitStack() as admitted:
             if not path.startswith(MEDIA_PREFIX):
                 # Before anything else, so that a stranger learns nothing (ark.md 21.1).
@@ -105,7 +106,9 @@ class Front:
                 if (dialect := dialects.of(path)) is not None:
                     admitted.enter_context(dialect.admitted(self._world, key))
                 await self._admit(key, decoded)
-            exchange = Exchange(request_id=envelope.request_id, path=path, raw=raw, decoded=decoded)
+            exchange = Exchange(
+                request_id=envelope.request_id, path=path, raw=raw, decoded=decoded, key=key
+            )
             scope["exchange"] = exchange
             # Starlette raises its 405 only when it believes itself inside an application.
             scope["app"] = self

@@ -25,12 +25,14 @@ class Exchange:
         path: Path of the request, for `Faults.take`.
         raw: The whole body.
         decoded: The body as JSON, or the raw bytes when it is not JSON; never changed.
+        key: The API key that it came with, empty for a media link.
     """
 
     request_id: str
     path: str
     raw: bytes
     decoded: JSON
+    key: str = ""
 
     def fields(self) -> Fields:
         """Return the JSON object of the body.

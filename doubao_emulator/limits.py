@@ -1,4 +1,4 @@
-"""Rate limits that are really enforced: how many requests and tokens a minute may hold.
+"""Limits that are really enforced: requests and tokens of a minute, and tasks at once.
 
 Ark limits an account per model (ark.md 2.2). Here each key is taken for an account of its own, so
 that tests which share an emulator need not share a quota.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from doubao_emulator import tokens
@@ -46,6 +46,8 @@ class RateLimit:
         window: Seconds that are looked back on. A shorter one holds proportionally less, so the
             rate stays the same.
         retry_after: Send `Retry-After` with a refusal; whether Ark does is open (ark.md 22).
+        jobs: Most generation tasks of a key that are not finished, whatever their models; without
+            limit when None. Tasks that began before the limit are not among them.
 
     Attributes:
         accepted: How many requests were let in, by model.
@@ -53,7 +55,7 @@ class RateLimit:
         arrivals: Both, oldest first (at most the last 100 000).
 
     Raises:
-        ValueError: When the window would hold not one request or token.
+        ValueError: When the window would hold not one request or token, or there may be no job.
     """
 
     def __init__(
@@ -63,15 +65,20 @@ class RateLimit:
         tokens_per_minute: int | None = None,
         window: float = _MINUTE_S,
         retry_after: bool = False,
+        jobs: int | None = None,
     ) -> None:
+        if jobs is not None and jobs < 1:
+            raise ValueError(f"jobs={jobs!r} lets no task begin; give 1 or more.")
         self._most_requests = _share("requests_per_minute", requests_per_minute, window)
         self._most_tokens = _share("tokens_per_minute", tokens_per_minute, window)
         self._window = window
         self._retry_after = retry_after
+        self._most_jobs = jobs
         self.accepted: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
         self.arrivals: deque[Arrival] = deque(maxlen=_MOST_ARRIVALS)
         self._spent: dict[tuple[str, str], _Spent] = {}
+        self._jobs: dict[str, list[Callable[[], bool]]] = {}
 
     def clear(self) -> None:
         """Forget all arrivals; the limits stay."""
@@ -79,6 +86,7 @@ class RateLimit:
         self.refused.clear()
         self.arrivals.clear()
         self._spent.clear()
+        self._jobs.clear()
 
     def admit(self, body: JSON, key: str, now: float) -> None:
         """Count a request, unless it names no model.
@@ -106,6 +114,36 @@ class RateLimit:
             raise self._refusal(unit, model, leaves + self._window - now)
         self.accepted[model] += 1
         spent.add(now, asked)
+
+    def check_jobs(self, key: str, body: JSON) -> None:
+        """Say whether a key may have one more task.
+
+        Args:
+            key: Whose quota it uses.
+            body: The request for the task, which `admit` has let in.
+
+        Raises:
+            ArkError: 429 with Ark's code for too much at once.
+        """
+        if self._most_jobs is None:
+            return
+        going_on = self._jobs[key] = [each for each in self._jobs.get(key, ()) if each()]
+        if len(going_on) < self._most_jobs:
+            return
+        model = body.get("model") if isinstance(body, dict) else None
+        if isinstance(model, str):
+            self.accepted[model] -= 1
+        self.refused[str(model)] += 1
+        raise ArkError(
+            status=429,
+            code="InflightBatchsizeExceeded",
+            message=f"The limit of {self._most_jobs} unfinished tasks has been reached.",
+        )
+
+    def follow_job(self, key: str, goes_on: Callable[[], bool]) -> None:
+        """Count a task of a key for as long as `goes_on` says so."""
+        if self._most_jobs is not None:
+            self._jobs.setdefault(key, []).append(goes_on)
 
     def _reached(self, spent: _Spent, asked: int) -> tuple[str, int] | None:
         """Return the unit of the limit in the way, and how much must leave the window first."""

@@ -183,6 +183,7 @@ class Emulator:
         tokens_per_minute: int | None = None,
         window: float = 60.0,
         retry_after: bool = False,
+        jobs: int | None = None,
     ) -> Iterator[RateLimit]:
         """Enforce a rate limit for the time of a ``with`` block, instead of any other.
 
@@ -194,6 +195,7 @@ class Emulator:
             tokens_per_minute: Most tokens of the requests' texts; without limit when None.
             window: Seconds that are looked back on; a shorter one holds proportionally less.
             retry_after: Send `Retry-After` with a refusal.
+            jobs: Most generation tasks of a key that are not finished; without limit when None.
 
         Yields:
             The limit, which says how many requests it `accepted` and `refused`.
@@ -204,6 +206,7 @@ class Emulator:
             tokens_per_minute=tokens_per_minute,
             window=window,
             retry_after=retry_after,
+            jobs=jobs,
         )
         self.world.rate_limit = limit
         try:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from starlette.routing import Route
 
-from doubao_emulator import callbacks, media, video_request, video_tasks
+from doubao_emulator import callbacks, media, unfinished, video_request, video_tasks
 from doubao_emulator.errors import (
     ArkError,
     invalid_parameter,
@@ -73,8 +73,10 @@ class Desk:
         asked = await asyncio.to_thread(
             video_request.parse, self._world, self._cloud, fields, drafted=drafted
         )
+        unfinished.check(self._world, exchange)
         task = self._new_task(exchange, asked, fields.required_string("model"))
         self._world.table(Task)[task.id] = task
+        unfinished.follow(self._world, exchange, partial(self._goes_on, task))
         if asked.callback_url is not None:
             self._follow(task, asked.callback_url)
         answer = {"id": task.id}
@@ -169,6 +171,9 @@ class Desk:
         if task.status is Status.SUCCEEDED and not self._linked(task):
             task.content = self._publish(task)
         return self._world.table(Task).get(task.id) is task
+
+    def _goes_on(self, task: Task) -> bool:
+        return self._look(task) and not task.status.final
 
     def _linked(self, task: Task) -> bool:
         """Say whether the film is behind a link that works; else a look-up signs a new one.

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 import orjson
 
 from doubao_core.errors import UNREADABLE, DoubaoError, Truncated, misshapen
-from doubao_core.operation import JSON, Reader, json_object
+from doubao_core.operation import JSON, Around, Reader, json_object
 from doubao_core.sse import DONE, Decoder
 
 T = TypeVar("T")
@@ -91,7 +91,7 @@ class EventReader(ABC, Generic[T]):
         self.complete = self._failure is None
 
 
-class RetoldReader(Generic[T]):
+class RetoldReader(Around[T]):
     """Decoder of a stream in a provider's dialect: its events in Ark's words, for another reader.
 
     Args:
@@ -100,23 +100,9 @@ class RetoldReader(Generic[T]):
     """
 
     def __init__(self, reader: Reader[T], event: Callable[[JSON], JSON | None]) -> None:
-        self._reader = reader
+        super().__init__(reader)
         self._told = event
         self._decoder = Decoder()
-
-    @property
-    def partial(self) -> str:
-        """The text that has come so far, for errors."""
-        return self._reader.partial
-
-    @property
-    def ended(self) -> bool:
-        """Whether to stop reading."""
-        return self._reader.ended
-
-    def begin(self, headers: Mapping[str, str]) -> None:
-        """Take the head of the answer."""
-        self._reader.begin(headers)
 
     def feed(self, block: bytes) -> list[T]:
         """Take a block and give the events in it."""

@@ -10,11 +10,12 @@ Each step is one change of the state, which whoever keeps it makes atomic.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from doubao_core.errors import ConfigError, InsufficientCredits
+from doubao_core.pacing.jobs import Jobs
 
 if TYPE_CHECKING:
     from doubao_core.operation import JSON
@@ -36,11 +37,16 @@ class Hold:
 
     Attributes:
         reason: What is in the way, in words.
-        seconds: How long that is; ``None`` until another request ends.
+        seconds: How long that is; ``None`` until another request or a job ends.
+        quiet: Seconds since anybody has heard of the jobs that are in the way; ``None`` if none
+            are, or a request for one is on the wire.
+        latest: Seconds after which their places are free, heard of or not.
     """
 
     reason: str
     seconds: float | None = None
+    quiet: float | None = None
+    latest: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +60,8 @@ class Outcome:
         required: Credits that the service wanted for one that it refused.
         available: Credits that the service said were left.
         closed: Seconds for which the service lets nothing through.
+        job: What the place of its job is called from now on: by the job's id, or by the request's
+            own token where no answer came and it may be accepted; ``None`` if no job goes on.
     """
 
     free: bool = False
@@ -62,6 +70,7 @@ class Outcome:
     required: float | None = None
     available: float | None = None
     closed: float = 0.0
+    job: str | None = None
 
 
 class Account:
@@ -79,7 +88,9 @@ class Account:
         self._now = now
         self._places: JSON = state.setdefault("places", {})
         self._late: JSON = state.setdefault("late", {})
+        self._jobs = Jobs(state, now)
         self._follow_the_clock()
+        self._jobs.forget()
         for token in [each for each, (until, _) in self._places.items() if until <= now]:
             # Nobody knows what became of it: it may have been charged.
             _, set_aside = self._places.pop(token)
@@ -95,12 +106,13 @@ class Account:
             return None
         return (_whole(self._plan.credits) - self._spent - self._set_aside) / _THOUSAND
 
-    def take(self, token: str, *, paid: bool) -> Hold | None:
+    def take(self, token: str, *, paid: bool, job: bool = False) -> Hold | None:
         """Let the request *token* go, or say why not yet.
 
         Args:
             token: Names it in :meth:`end`.
             paid: Whether it can cost anything; look-ups do not, and need no place.
+            job: Whether it asks for a job, which needs a place of its own.
 
         Raises:
             InsufficientCredits: There may be too few left for it.
@@ -109,9 +121,13 @@ class Account:
         hold = max(self._times(), key=lambda each: each.seconds or 0.0, default=None)
         if paid:
             hold = self._no_credits() or hold or self._no_place()
+        if job:
+            hold = hold or self._no_job()
         if hold is not None:
             return hold
         self._count()
+        if job:
+            self._jobs.take(token)
         if paid and self._keeps_places:
             self._places[token] = [self._now + LEASE, self._cost or 0]
         return None
@@ -122,6 +138,7 @@ class Account:
         if outcome.closed:
             until = self._now + min(outcome.closed, _WINDOWS["day"])
             self._state["closed"] = max(self._state.get("closed", 0.0), until)
+        self._jobs.end(token, outcome.job)
         if token in self._late:
             # It was only slow: what it really cost takes the place of what it may have cost.
             self._places[token] = self._late.pop(token)
@@ -139,6 +156,11 @@ class Account:
         if outcome.available is not None:
             known = _whole(self._plan.credits) - _whole(outcome.available)
             self._state["spent"] = max(self._spent, known)
+
+    def hear(self, news: Mapping[str, bool]) -> None:
+        """Take notice of jobs by their ids, and of whether each has ended."""
+        if self._jobs.hear(news):
+            self._look_at_the_clock()
 
     @property
     def _keeps_places(self) -> bool:
@@ -176,6 +198,7 @@ class Account:
         self._state["at"] = self._now
         for held in (*self._places.values(), *self._late.values()):
             held[0] -= back
+        self._jobs.set_back(back)
         self._state["closed"] = self._state.get("closed", 0.0) - back
         used: JSON = self._state.get("used", {})
         for name, seconds in _WINDOWS.items():
@@ -222,6 +245,16 @@ class Account:
         if most is None or len(self._places) < most:
             return None
         return Hold(f"{_allowed(most)} in flight")
+
+    def _no_job(self) -> Hold | None:
+        most = self._plan.jobs_in_flight
+        if most is None or len(self._jobs) < most:
+            return None
+        return Hold(
+            f"the plan allows {most} job{'' if most == 1 else 's'} in flight",
+            quiet=self._jobs.quiet,
+            latest=self._jobs.latest,
+        )
 
     def _no_credits(self) -> Hold | None:
         if self._plan.credits is None:

@@ -13,10 +13,11 @@ from weakref import WeakKeyDictionary
 
 from doubao_core.errors import ConfigError, QuotaExceeded
 from doubao_core.pacing.account import Account, Hold, Outcome
+from doubao_core.pacing.news import News
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from doubao_core.pacing.plan import Plan
     from doubao_core.pacing.records import Record
@@ -28,6 +29,8 @@ SHARED_LOOK_SECONDS = 0.2
 """The same where the places of several processes are."""
 _LONG = 5.0
 """Seconds of waiting that are said aloud, or else they look like a hang."""
+# Look-ups, requests and requests for jobs, as ``paid, job``.
+_KINDS = ((False, False), (True, False), (True, True))
 _LOG = logging.getLogger("doubao_core.pacing")
 _lock = threading.Lock()
 _gates: dict[tuple[int, Plan, str], Gate] = {}
@@ -54,7 +57,8 @@ def gate(plan: Plan, name: str) -> Gate:
 class Gate:
     """Keeps to one plan; for any number of threads and event loops.
 
-    One caller of a process waits at a time, the others behind it.
+    One caller of a process waits at a time, the others behind it. Look-ups and requests for jobs
+    have queues of their own, because a request may wait for a job that only a look-up ends.
 
     Args:
         plan: The limits.
@@ -68,10 +72,11 @@ class Gate:
         self._wall = wall
         self._shared = plan.url is not None
         self._look_seconds = SHARED_LOOK_SECONDS if self._shared else LOOK_SECONDS
-        self._turn = threading.Lock()
-        self._turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = (
-            WeakKeyDictionary()
-        )
+        self._turns = {kind: threading.Lock() for kind in _KINDS}
+        self._loops: WeakKeyDictionary[
+            asyncio.AbstractEventLoop, dict[tuple[bool, bool], asyncio.Lock]
+        ] = WeakKeyDictionary()
+        self._news = News(plan.patience)
         self._is_low = False
 
     @property
@@ -79,30 +84,41 @@ class Gate:
         """Whether look-ups have to come through, too."""
         return self._plan.count_look_ups
 
-    def enter(self, *, paid: bool = True) -> str:
+    @property
+    def limits_jobs(self) -> bool:
+        """Whether jobs have places, and news of them matter."""
+        return self._plan.jobs_in_flight is not None
+
+    def enter(self, *, paid: bool = True, job: bool = False) -> str:
         """Wait until a request may go; gives what :meth:`leave` wants.
+
+        Args:
+            paid: Whether it can cost anything.
+            job: Whether it asks for a job.
 
         Raises:
             QuotaExceeded: That would be longer than the plan's patience.
             InsufficientCredits: The plan's credits are used up.
             ConfigError: They cannot be counted.
         """
-        token, waited = uuid.uuid4().hex, 0.0
-        with self._turn:
-            while (hold := self._take(token, paid)) is not None:
+        token, began, waited = uuid.uuid4().hex, self._wall(), 0.0
+        with self._turns[paid, job]:
+            while (hold := self._take(token, paid, job)) is not None:
+                self._check_news(hold, began)
                 seconds = self._patient(hold, waited)
                 time.sleep(seconds)
                 waited += seconds
         return token
 
-    async def aenter(self, *, paid: bool = True) -> str:
+    async def aenter(self, *, paid: bool = True, job: bool = False) -> str:
         """Wait until a request may go; see :meth:`enter`."""
         import asyncio
 
-        token, waited = uuid.uuid4().hex, 0.0
-        loop = asyncio.get_running_loop()
-        async with self._turns.setdefault(loop, asyncio.Lock()):
-            while (hold := await self._atake(token, paid)) is not None:
+        token, began, waited = uuid.uuid4().hex, self._wall(), 0.0
+        turns = self._loops.setdefault(asyncio.get_running_loop(), {})
+        async with turns.setdefault((paid, job), asyncio.Lock()):
+            while (hold := await self._atake(token, paid, job)) is not None:
+                self._check_news(hold, began)
                 seconds = self._patient(hold, waited)
                 await asyncio.sleep(seconds)
                 waited += seconds
@@ -135,15 +151,36 @@ class Gate:
         # To the end: a place that a cancelled task kept would be lost.
         await asyncio.shield(asyncio.to_thread(self.leave, token, outcome))
 
-    def _take(self, token: str, paid: bool) -> Hold | None:
-        return self._changed(lambda account: account.take(token, paid=paid))
+    def hear(self, news: Mapping[str, bool]) -> None:
+        """Take notice of jobs by their ids, and of whether each has ended; never raises."""
+        now = self._wall()
+        if not (due := self._news.due(news, now)):
+            return
+        try:
+            self._changed(lambda account: account.hear(due))
+        except ConfigError as error:
+            _LOG.error("the state of a job could not be counted: %s", error.message)
+        else:
+            self._news.noted(due, now)
 
-    async def _atake(self, token: str, paid: bool) -> Hold | None:
+    async def ahear(self, news: Mapping[str, bool]) -> None:
+        """Take notice of jobs; see :meth:`hear`."""
         if not self._shared:
-            return self._take(token, paid)
+            self.hear(news)
+        elif self._news.due(news, self._wall()):
+            import asyncio
+
+            await asyncio.shield(asyncio.to_thread(self.hear, news))
+
+    def _take(self, token: str, paid: bool, job: bool) -> Hold | None:
+        return self._changed(lambda account: account.take(token, paid=paid, job=job))
+
+    async def _atake(self, token: str, paid: bool, job: bool) -> Hold | None:
+        if not self._shared:
+            return self._take(token, paid, job)
         import asyncio
 
-        taking = asyncio.ensure_future(asyncio.to_thread(self._take, token, paid))
+        taking = asyncio.ensure_future(asyncio.to_thread(self._take, token, paid, job))
         try:
             return await asyncio.shield(taking)
         except asyncio.CancelledError:
@@ -170,6 +207,17 @@ class Gate:
         if hold.seconds > _LONG:
             _LOG.warning("a request waits %.0f s, because %s", hold.seconds, hold.reason)
         return hold.seconds
+
+    def _check_news(self, hold: Hold, began: float) -> None:
+        """Refuse to wait for jobs whose end nobody looks for."""
+        if hold.quiet is None or min(hold.quiet, self._wall() - began) < self._plan.patience:
+            return
+        raise QuotaExceeded(
+            f"{hold.reason}, and for {self._plan.patience:g} s nobody has looked at one that is: "
+            "nothing was sent; wait for one (watch_video, generate_video or a webhook receiver), "
+            "or give the plan more patience",
+            retry_after=hold.latest,
+        )
 
     def _watch(self, left: float | None) -> None:
         """Say once that credits run low, and again after they were more meanwhile."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from typing import Self
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from doubao_core.errors import ConfigError
 
@@ -23,8 +23,13 @@ def check_place(url: str | None) -> None:
 
 
 def has_password(url: str | None) -> bool:
-    """Say whether *url* holds a password."""
-    return url is not None and bool(urlsplit(url).password)
+    """Say whether *url* holds a password, before its host or in its query."""
+    if url is None:
+        return False
+    parts = urlsplit(url)
+    return bool(parts.password) or any(
+        name.lower().endswith("password") for name, _ in parse_qsl(parts.query)
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +39,8 @@ class RateLimit:
     Attributes:
         requests_per_minute: Most requests in any minute, retries among them.
         tokens_per_minute: Most tokens in any minute. They are estimated before a request and
-            corrected by what its answer says.
+            corrected by what its answer says; a stream says it if it was asked for its usage
+            (``stream_options={"include_usage": True}``) and is read to its end.
         url: Where the count is kept, to share it between processes and machines:
             ``sqlite:///path/to/file`` (one machine), ``postgresql://…`` or ``redis://…``; needs the
             extra ``limits``. Default ``DOUBAO_RATE_LIMIT_URL``, then this process's own. Clocks of

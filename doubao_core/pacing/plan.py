@@ -13,7 +13,10 @@ from doubao_core.pacing.limit import URL_VARIABLE, check_place, has_password
 
 PATIENCE = 120.0
 """Seconds that a request waits for its turn if nothing else is said; more is an error."""
-_WHOLE = ("requests_per_minute", "requests_per_hour", "requests_per_day", "in_flight")
+_WHOLE = (
+    *("requests_per_minute", "requests_per_hour", "requests_per_day"),
+    *("in_flight", "jobs_in_flight"),
+)
 _CREDITS = ("credits", "credits_per_request", "low_credits")
 
 
@@ -35,6 +38,14 @@ class Plan:
         in_flight: Most requests whose answer has not come to its end; others wait, however long. A
             stream keeps its place until it is read or closed. One that a process left behind when
             it was killed is free again after 15 minutes.
+        jobs_in_flight: Most jobs (films, and pictures that are made later) that the provider has
+            accepted and not finished; a submit waits for a place. A place is free again when a
+            look-up (``get_video``, ``list_videos``, ``watch_video``, ``get_images`` and all that
+            use them), ``delete_video`` or a webhook that is proven genuine shows the end of its
+            job; one that nobody has heard of for 15 minutes is free, too, and one whose answer was
+            lost is held as long. A wait goes on as long as somebody, in whatever process, looks at
+            a job that is in the way; where nobody has for ``patience`` seconds, it would last for
+            ever, and is :class:`~doubao_core.QuotaExceeded`.
         credits: Most credits that may be spent, ever: raise it when you have bought some. What a
             request costs is what its answer says, or ``credits_per_request``. A request for which
             too few may be left is :class:`~doubao_core.InsufficientCredits` and not sent; until it
@@ -44,8 +55,8 @@ class Plan:
         low_credits: A warning is logged when fewer are left.
         on_low_credits: Called with what is left when fewer than ``low_credits`` are, once, by the
             thread or task that has spent them.
-        patience: Most seconds to wait for the end of a minute, an hour or a day, or of a pause
-            that the service asks for.
+        patience: Most seconds to wait for the end of a minute, an hour or a day, of a pause that
+            the service asks for, or for a sign of life of jobs.
         count_look_ups: Count look-ups of tasks and everything else that names no model, too, in the
             three limits of time; services rarely say whether they do.
         url: Where all of it is counted, for processes that share an account and so that a restart
@@ -63,6 +74,7 @@ class Plan:
     requests_per_hour: int | None = None
     requests_per_day: int | None = None
     in_flight: int | None = None
+    jobs_in_flight: int | None = None
     credits: float | None = None
     credits_per_request: float | None = None
     low_credits: float | None = None

@@ -104,8 +104,9 @@ class Receiver:
         client: Looks tasks up, with the key that made them; its provider says how deliveries are
             to be read.
         token: The secret last part of the URL; see :func:`~doubao_core.webhooks.new_token`.
-        scheme: How deliveries prove where they come from. By default they prove nothing, because no
-            provider documents how its are signed (gateways.md 4.7): see :class:`Signed`.
+        scheme: How deliveries prove where they come from. By default they prove nothing: few are
+            signed in a way that is documented (gateways.md 4.7), and a secret is needed; see
+            :class:`Signed`.
         on_task: Called with each new state of a task, be it for a film or for pictures.
         on_images: Called with the pictures of a task that has made some.
         on_hint: Called with the id of a task that is possibly done: an unproven delivery says so,
@@ -186,6 +187,9 @@ class Receiver:
             self.counts.unknown += 1
         elif (task := await self._looked_up(said, proof)) is not None:
             self._pass_on(task)
+            if task is said:
+                # No look-up has told the plan.
+                await asyncio.to_thread(self._client.tell_plan, task.id, ended=task.ended)
         if proof.key is not None:
             self._keys.keep(proof.key, value=True)
 

@@ -37,6 +37,8 @@ def serve(app: App, *, host: str, port: int, ready: Callable[[str], None]) -> No
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, server_header=False, ws="none", lifespan="on"
     )
+    # Before anybody is told: an interrupt while it still imports would be lost.
+    config.load()
     with listener:
         name = f"[{host}]" if ":" in host else host
         ready(f"http://{name}:{listener.getsockname()[1]}")

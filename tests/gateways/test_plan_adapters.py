@@ -12,12 +12,16 @@ from langchain_core.load import dumps
 from doubao_core import ConfigError, InsufficientCredits, Plan, QuotaExceeded
 from doubao_core.jobs import State
 from doubao_core.jobs.batch import AsyncBatch, Batch
-from doubao_core.studio import ImageOrder
+from doubao_core.studio import ImageOrder, VideoOrder
+from doubao_emulator import AfterReads
 from doubao_emulator.dialects.quota import Quota
-from langchain_doubao import ChatDoubao, SeedreamImageTool
+from langchain_doubao import ChatDoubao, SeedanceVideoTool, SeedreamImageTool
 from llamaindex_doubao import Doubao, DoubaoToolSpec
 
 LITE = "doubao-seed-1-6-lite-251015"
+FILM = "doubao-seedance-1-0-pro-fast-251015"
+TEXT = [{"type": "text", "text": "tea"}]
+SMALL = {"duration": 2, "resolution": "480p", "ratio": "16:9"}
 
 
 @pytest.fixture
@@ -182,6 +186,38 @@ def test_a_batch_keeps_to_the_hour_and_the_places(work, batch_settings, emulator
     (left,) = [each for each in done.values() if not each.ok]
     assert "the plan allows 3 requests per hour, and it goes on at" in left.problem
     assert len(creates()) == 3
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("work", [worked, aworked])
+def test_a_batch_keeps_to_the_jobs_of_a_plan(work, batch_settings, emulator, progress, plan):
+    """R003-22: all of its films wait for their places, and none is refused."""
+    progress(AfterReads(2))
+    orders = {
+        f"f{index}": VideoOrder(model=FILM, content=TEXT, options=SMALL) for index in range(5)
+    }
+    with emulator.limit(jobs=2) as limit:
+        done = work(batch_settings("ark", plan(jobs_in_flight=2)), orders)
+    assert [each.problem for each in done.values()] == [None] * 5
+    assert not limit.refused
+
+
+async def test_the_tools_of_both_frameworks_share_the_jobs_of_a_plan(
+    at, emulator, progress, plan, tmp_path
+):
+    """R003-22: each looks at its own film, which ends the wait of the other."""
+    progress(AfterReads(2))
+    limits = {"plan": plan(jobs_in_flight=1), "poll_interval": 0.02, **at("ark")}
+    tool = SeedanceVideoTool(model=FILM, output_dir=tmp_path, **limits)
+    spec = DoubaoToolSpec(video_model=FILM, output_dir=tmp_path, **limits)
+    (other,) = [each for each in spec.to_tool_list() if each.metadata.name == "generate_video"]
+    with emulator.limit(jobs=1) as limit:
+        await asyncio.gather(
+            *(tool.ainvoke({"prompt": "tea", **SMALL}) for _ in range(2)),
+            *(other.acall(prompt="tea", **SMALL) for _ in range(2)),
+        )
+    assert len(list(tmp_path.iterdir())) == 4
+    assert not limit.refused
 
 
 def test_a_loop_of_a_tool_ends_with_the_credits(at, creates, plan, tmp_path):

@@ -1,4 +1,4 @@
-"""Plans: what an account may do per minute, hour and day, at once, and in credits.
+"""Plans: what an account may do per minute, hour and day, and at once.
 
 The time of these tests is a number: an hour is over when they say so.
 """
@@ -8,79 +8,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-import sys
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from types import SimpleNamespace
 
 import pytest
 
-from doubao_core import ConfigError, InsufficientCredits, Plan, QuotaExceeded
+from doubao_core import ConfigError, Plan, QuotaExceeded, RateLimit
 from doubao_core.pacing.account import LEASE, Outcome
 from doubao_core.pacing.gate import Gate
 from doubao_core.pacing.records import record
 
 ANSWERED = Outcome(answered=True)
 HOUR, DAY = 3600.0, 86_400.0
-
-
-def cost(credits_):
-    return Outcome(answered=True, cost=credits_)
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-def url(request, tmp_path):
-    """Where a plan is counted."""
-    return None if request.param == "memory" else f"sqlite:///{tmp_path}/plans.db"
-
-
-class Wall:
-    """Unix seconds that a test sets."""
-
-    def __init__(self):
-        self.now = 1_790_000_000.0
-
-    def __call__(self):
-        return self.now
-
-
-@pytest.fixture
-def wall():
-    return Wall()
-
-
-@pytest.fixture
-def make_gate(url, wall, request):
-    """Make gates of one account."""
-
-    def make(**limits):
-        return Gate(Plan(url=url, **limits), record(url, request.node.nodeid), wall)
-
-    return make
-
-
-@pytest.fixture
-def sleeps(wall, monkeypatch):
-    """Sleep by moving the clock, in both drivers."""
-    slept = []
-    here, real = threading.get_ident(), asyncio.sleep
-
-    def sleep(seconds):
-        slept.append(seconds)
-        wall.now += seconds
-
-    async def nap(seconds, result=None):
-        if threading.get_ident() != here:
-            # The loop of an emulator that another test needed.
-            return await real(seconds, result)
-        sleep(seconds)
-        return await real(0, result)
-
-    # The package has a function of the module's name.
-    monkeypatch.setattr(sys.modules[Gate.__module__], "time", SimpleNamespace(sleep=sleep))
-    monkeypatch.setattr(asyncio, "sleep", nap)
-    return slept
 
 
 @pytest.mark.parametrize(
@@ -184,26 +123,9 @@ def test_look_ups_count_in_time_alone(make_gate):
         gate.enter(paid=False)
 
 
-class Flight:
-    """Counts what is in flight, and the most that ever was."""
-
-    def __init__(self):
-        self.now = self.most = 0
-        self._lock = threading.Lock()
-
-    def begin(self):
-        with self._lock:
-            self.now += 1
-            self.most = max(self.most, self.now)
-
-    def end(self):
-        with self._lock:
-            self.now -= 1
-
-
-def test_no_more_threads_are_in_flight_than_the_plan_has_places(make_gate):
+def test_no_more_threads_are_in_flight_than_the_plan_has_places(make_gate, flight):
     """R003-22, R003-20."""
-    gates, flight = [make_gate(in_flight=2) for _ in range(2)], Flight()
+    gates = [make_gate(in_flight=2) for _ in range(2)]
 
     def one(index):
         gate = gates[index % 2]
@@ -218,9 +140,9 @@ def test_no_more_threads_are_in_flight_than_the_plan_has_places(make_gate):
     assert flight.most <= 2
 
 
-async def test_no_more_tasks_are_in_flight_than_the_plan_has_places(make_gate):
+async def test_no_more_tasks_are_in_flight_than_the_plan_has_places(make_gate, flight):
     """R003-22, R003-20."""
-    gate, flight = make_gate(in_flight=2), Flight()
+    gate = make_gate(in_flight=2)
 
     async def one():
         token = await gate.aenter()
@@ -251,98 +173,6 @@ def test_a_place_of_a_process_that_died_is_free_again(make_gate, wall, sleeps):
     started = wall.now
     gate.enter()
     assert wall.now - started >= LEASE
-
-
-def test_credits_are_counted_down_by_what_answers_say(make_gate):
-    """R003-18, R003-20: the request for which there may be too few is not sent."""
-    gate = make_gate(credits=100)
-    for spent in (15, 40, 15):
-        gate.leave(gate.enter(), cost(spent))
-    with pytest.raises(InsufficientCredits, match=r"30 of the plan's 100 credits .* may cost 40"):
-        gate.enter()
-    # A larger budget goes on where the smaller ended.
-    gate = make_gate(credits=110)
-    gate.leave(gate.enter(), cost(40))
-    with pytest.raises(InsufficientCredits, match=r"0 of the plan's 110 credits"):
-        gate.enter()
-
-
-def test_what_the_user_says_of_the_cost_counts(make_gate):
-    """R003-18: also for services that never say it."""
-    gate = make_gate(credits=30, credits_per_request=15)
-    for _ in range(2):
-        gate.leave(gate.enter(), ANSWERED)
-    with pytest.raises(InsufficientCredits, match="0 of the plan's 30 credits"):
-        gate.enter()
-
-
-def test_until_the_cost_is_known_one_request_goes_at_a_time(make_gate):
-    """R003-18: a batch that starts at once would spend the account before the first answer."""
-    gate, flight, refused = make_gate(credits=30), Flight(), []
-
-    def one(_):
-        try:
-            token = gate.enter()
-        except InsufficientCredits as error:
-            refused.append(error)
-            return
-        flight.begin()
-        time.sleep(0.005)
-        flight.end()
-        gate.leave(token, cost(15))
-
-    with ThreadPoolExecutor(8) as threads:
-        list(threads.map(one, range(8)))
-    assert len(refused) == 6
-
-
-async def test_what_may_be_needed_by_others_is_waited_for(make_gate):
-    """R003-20: their answers may be cheaper than the dearest so far, or refused."""
-    gate = make_gate(credits=20, credits_per_request=15)
-    token = await gate.aenter()
-    waiting = asyncio.create_task(gate.aenter())
-    await asyncio.sleep(0.05)
-    assert not waiting.done()
-    await gate.aleave(token, Outcome(free=True))
-    await gate.aleave(await waiting, cost(15))
-    with pytest.raises(InsufficientCredits):
-        await gate.aenter()
-
-
-def test_what_may_have_been_charged_counts_as_charged(make_gate, wall):
-    """R003-18: an answer that was lost, and a process that died."""
-    gate = make_gate(credits=50, credits_per_request=20)
-    gate.leave(gate.enter(), Outcome())
-    gate.enter()
-    wall.now += LEASE
-    with pytest.raises(InsufficientCredits, match="10 of the plan's 50"):
-        gate.enter()
-
-
-def test_what_the_service_says_is_left_counts(make_gate):
-    """R003-16, R003-18: others may spend the same credits."""
-    gate = make_gate(credits=1000)
-    gate.leave(gate.enter(), Outcome(free=True, required=100, available=50))
-    with pytest.raises(InsufficientCredits, match=r"50 of the plan's 1000 .* may cost 100"):
-        gate.enter()
-
-
-def test_credits_that_nobody_can_count_are_an_error_and_no_guess(make_gate):
-    gate = make_gate(credits=100)
-    gate.leave(gate.enter(), ANSWERED)
-    with pytest.raises(ConfigError, match="credits_per_request="):
-        gate.enter()
-
-
-def test_low_credits_are_said_once(make_gate, caplog):
-    """R003-19."""
-    told = []
-    gate = make_gate(credits=100, low_credits=50, on_low_credits=told.append)
-    with caplog.at_level(logging.WARNING):
-        for _ in range(5):
-            gate.leave(gate.enter(), cost(15))
-    assert told == [40.0]
-    assert [each.message for each in caplog.records] == ["40 of the plan's 100 credits are left"]
 
 
 def test_nobody_sends_while_the_service_says_that_nothing_is_left(make_gate, wall, sleeps):
@@ -392,32 +222,22 @@ def test_a_place_that_cannot_be_reached_is_named_without_its_password(scheme):
         plan.portable()
 
 
-def test_a_paid_answer_is_not_lost_because_it_cannot_be_counted(wall, tmp_path, caplog):
-    """The next request is the one that is refused."""
-    folder = tmp_path / "count"
-    folder.mkdir()
-    url = f"sqlite:///{folder}/plan.db"
-    gate = Gate(Plan(credits=100, url=url), record(url, "x"), wall)
-    token = gate.enter()
-    for each in folder.iterdir():
-        each.write_bytes(b"no database any more")
-    with caplog.at_level(logging.ERROR):
-        gate.leave(token, cost(15))
-    assert "could not be counted" in caplog.text
-    with pytest.raises(ConfigError, match="cannot keep the rate limit at"):
-        gate.enter()
-
-
-def test_what_a_callback_raises_loses_no_answer(make_gate, caplog):
-    """R003-19."""
-
-    def fail(left):
-        raise RuntimeError(f"nobody wants to know of {left}")
-
-    gate = make_gate(credits=100, low_credits=100, on_low_credits=fail)
-    with caplog.at_level(logging.ERROR):
-        gate.leave(gate.enter(), cost(15))
-    assert "nobody wants to know of 85" in caplog.text
+@pytest.mark.parametrize("kind", [Plan, RateLimit])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://me:secret@127.0.0.1/db",
+        "postgresql://127.0.0.1/db?user=me&password=secret",
+        "postgresql://127.0.0.1/db?sslpassword=secret",
+        "redis://127.0.0.1/0?password=secret",
+    ],
+)
+def test_a_password_does_not_travel(kind, url):
+    """A pickle is a file; the password may be before the host or in the query."""
+    with pytest.raises(TypeError, match="DOUBAO_RATE_LIMIT_URL") as caught:
+        kind(requests_per_minute=1, url=url).portable()
+    assert "secret" not in str(caught.value)
+    assert kind(requests_per_minute=1, url="redis://127.0.0.1/0").portable()
 
 
 def test_the_longest_of_several_waits_decides(make_gate):
