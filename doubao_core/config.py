@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 from urllib.parse import urlsplit
 
-from doubao_core.errors import ConfigError
-from doubao_core.gateways import Gateway, gateway
+from doubao_core.errors import ConfigError, DoubaoError
+from doubao_core.gateways import Gateway, Route, ark, gateway
 from doubao_core.operation import checked_headers, sendable
 from doubao_core.pacing import Plan, RateLimit
 
@@ -24,12 +24,17 @@ if TYPE_CHECKING:
 
 _COPIED = re.compile(r"(?i)^bearer\s+")
 _CREDENTIAL = re.compile("(?i)auth|cookie|key|token|secret|session|signature")
+_ARK_ADDRESSES = [urlsplit(each.base_url) for each in ark.GATEWAYS if each.base_url]
+# What web servers answer by themselves: no JSON, or the default of a framework.
+_SILENT = (None, {"detail": "Not Found"})
 KeySource: TypeAlias = "str | SecretStr | Callable[[], str] | None"
 
 DEFAULT_TIMEOUT = 600.0
 """Seconds; the official SDK's own (ark.md 1.6), because thinking and pictures take minutes."""
 LONGEST_CONNECT = 30.0
 """Seconds that a connect may take at most, whatever ``timeout`` is."""
+NO_SUCH_PATH = frozenset({404, 405})
+"""Statuses that a server answers to a path that it does not know."""
 
 
 class ApiKey:
@@ -57,7 +62,8 @@ class ApiKey:
                 return _clean(value)
         raise ConfigError(
             f"no API key for provider {provider.name!r}: set {' or '.join(provider.key_env)}, or "
-            'pass api_key=; to try without a key, use provider="emulator"'
+            'pass api_key=; to try without a key, use provider="emulator" or '
+            "DOUBAO_PROVIDER=emulator"
         )
 
     def _explicit(self) -> str | None:
@@ -151,6 +157,29 @@ class Settings:
             )
         return self.gateway.launch().rstrip("/")
 
+    def explain(self, error: DoubaoError, route: Route, asked: str) -> None:
+        """Add to *error*, if a path was not found, what ``base_url`` has to do with that.
+
+        It is only said: nothing is ever put into a base URL or taken out of it (gateways.md 4.10).
+
+        Args:
+            error: What the server answered.
+            route: What was asked for.
+            asked: The path of the request.
+        """
+        # What says nothing may mean the id in a path.
+        silent = error.code is None and error.body in _SILENT and "{" not in route.path
+        if error.status not in NO_SUCH_PATH or not (silent or asked in error.message):
+            return
+        path, usual = urlsplit(self.locate()).path, _usual_path(self.gateway)
+        if path == usual:
+            return
+        error.message = (
+            f"{error.message.rstrip('. ')}; base_url has {_shown(path)}, and {route.path!r} was "
+            f"appended to it: {_advice(self.gateway, usual, route.path)}"
+        )
+        error.args = (error.message,)
+
 
 def resolve(
     *,
@@ -166,13 +195,16 @@ def resolve(
     """Check the arguments of a client and fill in what the environment says."""
     chosen = gateway(provider or os.environ.get("DOUBAO_PROVIDER") or "ark")
     url = base_url or os.environ.get("DOUBAO_BASE_URL") or chosen.base_url
-    if timeout is not None and not 0 < timeout < math.inf:
-        raise ConfigError(f"timeout must be more than 0 and a finite time, not {timeout!r} s")
-    if max_retries is not None and max_retries < 0:
-        raise ConfigError(f"max_retries must be 0 or more, not {max_retries!r}")
+    # What comes from the environment is a text, and httpx's timeouts are objects.
+    if timeout is not None and not (isinstance(timeout, int | float) and 0 < timeout < math.inf):
+        raise ConfigError(
+            f"timeout must be more than 0, a finite number of seconds, not {timeout!r}"
+        )
+    if max_retries is not None and not (isinstance(max_retries, int) and max_retries >= 0):
+        raise ConfigError(f"max_retries must be 0 or more, a whole number, not {max_retries!r}")
     return Settings(
         gateway=chosen,
-        base_url=_checked_url(url).rstrip("/") if url else None,
+        base_url=_checked_url(url, chosen).rstrip("/") if url else None,
         key=ApiKey(api_key),
         timeout=DEFAULT_TIMEOUT if timeout is None else float(timeout),
         max_retries=2 if max_retries is None else max_retries,
@@ -182,7 +214,7 @@ def resolve(
     )
 
 
-def _checked_url(url: str) -> str:
+def _checked_url(url: str, provider: Gateway) -> str:
     try:
         parts = urlsplit(url)
     except ValueError as error:
@@ -191,6 +223,46 @@ def _checked_url(url: str) -> str:
         raise ConfigError("base_url must not hold a user name or password; pass api_key=")
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ConfigError(f"base_url must start with https:// or http://, not {url[:80]!r}")
-    if parts.query or parts.fragment or not sendable(url):
-        raise ConfigError("base_url must be a plain address, without a query or control characters")
+    if parts.query or parts.fragment or not sendable(url) or " " in url:
+        raise ConfigError(
+            "base_url must be a plain address, without a query, blanks or control characters"
+        )
+    _check_path(parts.path.rstrip("/"), parts.hostname, provider)
     return url
+
+
+def _check_path(path: str, host: str, provider: Gateway) -> None:
+    """Refuse a path that is certainly wrong: at Ark's own hosts, and before Ark's own routes."""
+    usual = next((each.path for each in _ARK_ADDRESSES if each.hostname == host), None)
+    # Other paths of these hosts exist, such as that of the Coding Plan (ark.md 1.1).
+    if usual and path != usual and (f"{usual}/".startswith(f"{path}/") or path.endswith(usual * 2)):
+        raise ConfigError(
+            f"base_url has {_shown(path)}, but at {host} it must be {usual!r}: change it, or leave "
+            "base_url out"
+        )
+    for route in provider.routes.values():
+        # Services begin at paths of one word, such as /models; of gateways nothing is certain.
+        ends = path.endswith(route.path) and route.path.count("/") > 1
+        if ends and route in ark.ROUTES.values():
+            raise ConfigError(
+                f"base_url ends with {route.path!r}, which is appended to it with each request: "
+                "leave that out"
+            )
+
+
+def _usual_path(provider: Gateway) -> str | None:
+    """Give the path of the provider's own base URL, or Ark's where it speaks Ark's protocol."""
+    own = provider.base_url
+    if own is None and provider.routes.items() <= ark.ROUTES.items():
+        own = ark.ARK.base_url
+    return None if own is None else urlsplit(own).path
+
+
+def _advice(provider: Gateway, usual: str | None, route: str) -> str:
+    if usual is None:
+        return f"make it all that the service's documents print before {route!r}"
+    return f"provider {provider.name!r} has {_shown(usual)} there, so change base_url"
+
+
+def _shown(path: str) -> str:
+    return f"the path {path!r}" if path else "no path"

@@ -19,7 +19,7 @@ from pydantic_core import from_json, to_json
 from doubao_core.config import Settings
 from doubao_core.errors import UNREADABLE, ConfigError, ProfileWarning
 from doubao_core.gateways import Gateway, Route, check, route
-from doubao_core.gateways.limits import broken
+from doubao_core.gateways.gateway import Query
 from doubao_core.operation import JSON, MAX_JSON_BYTES, Send, Upload, expand
 
 # ``logit_bias`` is keyed by numbers; the numbers in a dataclass would escape the check for NaN.
@@ -52,8 +52,8 @@ def build(send: Send, settings: Settings) -> tuple[Request, Route]:
     """
     how = route(settings.gateway, send.operation)
     url = settings.locate() + expand(how.path, send.path)
-    if send.query:
-        url = f"{url}?{urlencode(send.query)}"
+    if query := _queried(send, how, settings.gateway):
+        url = f"{url}?{urlencode(query)}"
     key = settings.key.resolve(settings.gateway)
     headers = {
         "accept": "application/json",
@@ -68,7 +68,7 @@ def build(send: Send, settings: Settings) -> tuple[Request, Route]:
     if how.once is not None and send.once:
         headers[how.once.lower()] = send.once
     content = None
-    if send.body is not None:
+    if send.body is not None or how.ask is not None:
         headers["content-type"] = "application/json"
         content = encode(_said(send, how, settings.gateway))
     request = Request(
@@ -84,8 +84,17 @@ def build(send: Send, settings: Settings) -> tuple[Request, Route]:
     return request, how
 
 
+def _queried(send: Send, how: Route, gateway: Gateway) -> Query:
+    """Give the query as the provider wants it; what it has nothing for is refused."""
+    if how.lacks:
+        check(gateway, send.operation, dict(send.query))
+    return how.query(send.query)
+
+
 def _said(send: Send, how: Route, gateway: Gateway) -> JSON:
     """Give the body as the provider wants it; what it has nothing for is refused."""
+    if how.ask is not None:
+        return how.ask(send.path)
     asked = send.body or {}
     if how.lacks:
         check(gateway, send.operation, asked)
@@ -98,10 +107,9 @@ def _said(send: Send, how: Route, gateway: Gateway) -> JSON:
             f"the body of {send.operation} has another shape than Ark's, and cannot be put into "
             f"the words of provider {gateway.name!r} ({type(error).__name__}: {error})"
         ) from error
-    if how.limits:
-        for complaint in broken(how.limits, said):
-            text = f"provider {gateway.name!r} prints another limit: {complaint}"
-            warnings.warn(text, ProfileWarning, stacklevel=2)
+    if how.limits or how.upstream:
+        for complaint in how.complaints(said):
+            warnings.warn(f"provider {gateway.name!r} {complaint}", ProfileWarning, stacklevel=2)
     return said
 
 

@@ -16,6 +16,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".cache"
 OLDEST_PYTHON = (3, 11)
+DOT_EVERY = 2.0
+"""Seconds between the signs of life of an installation."""
+LAST_LINES = 15
+"""How much of what pip said is shown when it fails."""
 
 
 def require_python() -> None:
@@ -45,7 +49,7 @@ def prepare(folder: str, requirements: list[str], *, install: str) -> Path:
     stamp = environment / ".stamp"
     wanted = _fingerprint([*requirements, install])
     if not stamp.is_file() or stamp.read_text() != wanted:
-        print(f"Setting up {folder} (once, about a minute) …", flush=True)
+        print(f"Setting up {folder}, once: pip installs into it, about a minute …", flush=True)
         shutil.rmtree(environment, ignore_errors=True)
         run([sys.executable, "-m", "venv", environment])
         pip(environment, [*requirements, *install.split(" ", 1)])
@@ -54,28 +58,54 @@ def prepare(folder: str, requirements: list[str], *, install: str) -> Path:
 
 
 def pip(environment: Path, arguments: list[str]) -> None:
-    """Install into *environment*."""
-    run([environment / "bin" / "python", "-m", "pip", "install", "--quiet", *arguments])
+    """Install into *environment*, with a dot now and then; what pip says is shown if it fails."""
+    command = [environment / "bin" / "python", "-m", "pip", "install", "--quiet", "--no-input"]
+    with subprocess.Popen(
+        [*command, *arguments],
+        cwd=ROOT,
+        env=_variables(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    ) as installing:
+        said = _said_in_the_end(installing)
+    if installing.returncode:
+        print(*said.splitlines()[-LAST_LINES:], sep="\n", file=sys.stderr)
+        sys.exit(
+            f"\npip could not install what {environment.name} needs; above is the last of what it "
+            "said. Often that is the network: then run the same line again."
+        )
+
+
+def _said_in_the_end(running: subprocess.Popen[str]) -> str:
+    while True:
+        try:
+            said, _ = running.communicate(timeout=DOT_EVERY)
+        except subprocess.TimeoutExpired:
+            print(".", end="", flush=True)
+        else:
+            print(flush=True)
+            return said
 
 
 def run(command: list[str | Path], **environment: str) -> None:
-    """Run *command* in the project's folder; if it fails, end with its exit code.
+    """Run *command* in the project's folder; if it fails, end with its exit code."""
+    done = subprocess.run(command, cwd=ROOT, env=_variables(**environment), check=False)
+    if done.returncode:
+        sys.exit(done.returncode)
 
-    Caches and temporary files stay inside the project: nothing outside of it changes.
-    """
+
+def _variables(**more: str) -> dict[str, str]:
+    """Caches and temporary files stay inside the project: nothing outside of it changes."""
+    (CACHE / "tmp").mkdir(parents=True, exist_ok=True)
     caches = {
         "PIP_CACHE_DIR": CACHE / "pip",
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "XDG_CACHE_HOME": CACHE,
         "TMPDIR": CACHE / "tmp",
     }
-    (CACHE / "tmp").mkdir(parents=True, exist_ok=True)
-    variables = {name: str(value) for name, value in caches.items()}
-    done = subprocess.run(
-        command, cwd=ROOT, env={**os.environ, **variables, **environment}, check=False
-    )
-    if done.returncode:
-        sys.exit(done.returncode)
+    return {**os.environ, **{name: str(value) for name, value in caches.items()}, **more}
 
 
 def _fingerprint(words: list[str]) -> str:

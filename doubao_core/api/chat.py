@@ -74,11 +74,14 @@ _CLIENT_SETTINGS = frozenset(
 )
 # Higher than for arguments: a new field of the service may be called much like an old one.
 _LIKENESS = 0.85
+_EXAMPLE = '{"role": "user", "content": "Hello"}'
 
 
 def _check_names(options: Mapping[str, Any]) -> None:
     """Let fields pass that are newer than this library, but not misspelt or foreign names."""
     for name in options.keys() - ChatOptions.__annotations__.keys():
+        if name == "stream":
+            raise ConfigError("the method decides about stream: call stream_chat, or chat")
         if name in _CLIENT_SETTINGS:
             raise ConfigError(
                 f"{name} is no field of a request: give it when you make the client or the model"
@@ -99,6 +102,17 @@ def _check_names(options: Mapping[str, Any]) -> None:
             )
 
 
+def _check_messages(messages: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse a text in place of messages, and the pairs that frameworks take."""
+    for message in messages:
+        if not isinstance(message, Mapping):
+            raise ConfigError(
+                f"each of messages must be an object such as {_EXAMPLE}, not a "
+                f"{type(message).__name__}",
+                param="messages",
+            )
+
+
 def _request(
     model: str,
     messages: Sequence[Mapping[str, Any]],
@@ -108,6 +122,7 @@ def _request(
     stream: bool | None = None,
 ) -> Send:
     _check_names(options)
+    _check_messages(messages)
     if check_parameters:
         model_check.check(model, messages, options)
     required = {"model": model, "messages": messages, "stream": stream}

@@ -7,6 +7,7 @@ httpx (``through_httpx``); what both give is an answer that comes in (``incoming
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -14,22 +15,28 @@ import weakref
 from collections.abc import Sequence
 from contextlib import suppress
 from time import monotonic
+from urllib.parse import urlsplit
 
 import httpx
 
-from doubao_core.config import Settings
+from doubao_core.config import NO_SUCH_PATH, Settings
 from doubao_core.errors import (
     ConnectionFailed,
     DoubaoError,
     Malformed,
+    NotFound,
+    RequestError,
+    ResponseError,
+    ServerError,
+    Timeout,
     checked,
     from_payload,
 )
-from doubao_core.gateways import Gateway, normalise
+from doubao_core.gateways import Gateway, Route, normalise
 from doubao_core.operation import Reply, Send
 from doubao_core.pools import BlockingPool, FreeListPool, LoopPools
 from doubao_core.request import Request, build
-from doubao_core.transport import direct, through_httpx
+from doubao_core.transport import direct, redirect, through_httpx
 from doubao_core.transport.blocking import BlockingConnections
 from doubao_core.transport.incoming import AsyncIncoming, Head, Incoming, Patience
 from doubao_core.transport.looped import LoopConnections
@@ -38,6 +45,10 @@ _MAX_ERROR_BYTES = 1024 * 1024
 _REFUSED = 400
 # Real keys are longer; cutting a shorter one (or the emulator's) out of a text garbles words.
 _SHORTEST_SECRET = 10
+# After these, what is not there now may be there later. A refusal for the rate is for everybody who
+# shares it, and stays an error, which says how long to wait.
+_LATER = (NotFound, ConnectionFailed, ResponseError, ServerError, Timeout)
+_LOG = logging.getLogger("doubao_core")
 
 
 class SyncTransport:
@@ -55,10 +66,14 @@ class SyncTransport:
         """Send, and read the whole answer, of at most ``send.max_bytes``."""
         started = monotonic()
         request, how = build(send, self._settings)
-        with self._open(request) as answer:
-            body = answer.read(send.max_bytes, send.sift)
-        gateway = self._settings.gateway
-        return gateway.as_ark(how, _reply(answer, body, request, monotonic() - started, gateway))
+        try:
+            with self._open(request) as answer:
+                body = answer.read(send.max_bytes, send.sift)
+            reply = _reply(answer, body, request, monotonic() - started, self._settings.gateway)
+            told = _as_ark(reply, request, how, self._settings)
+            return told if send.known is None else checked(told)
+        except DoubaoError as failure:
+            return _known(send, failure, monotonic() - started)
 
     def stream(self, send: Send) -> Incoming:
         """Send, check the head of the answer, and give it; its blocks come when they come."""
@@ -68,9 +83,8 @@ class SyncTransport:
             return answer
         with answer:
             body = answer.read(_MAX_ERROR_BYTES)
-        gateway = self._settings.gateway
-        reply = gateway.as_ark(how, _reply(answer, body, request, 0.0, gateway))
-        raise _not_a_stream(reply)
+        reply = _reply(answer, body, request, 0.0, self._settings.gateway)
+        raise _not_a_stream(_as_ark(reply, request, how, self._settings))
 
     def fetch(self, url: str, addresses: Sequence[str] = ()) -> Incoming:
         """GET *url*, which is not the API, without the key; redirects are not followed.
@@ -142,10 +156,14 @@ class AsyncTransport:
         """Send, and read the whole answer, of at most ``send.max_bytes``."""
         started = monotonic()
         request, how = build(send, self._settings)
-        async with await self._open(request) as answer:
-            body = await answer.read(send.max_bytes, send.sift)
-        gateway = self._settings.gateway
-        return gateway.as_ark(how, _reply(answer, body, request, monotonic() - started, gateway))
+        try:
+            async with await self._open(request) as answer:
+                body = await answer.read(send.max_bytes, send.sift)
+            reply = _reply(answer, body, request, monotonic() - started, self._settings.gateway)
+            told = _as_ark(reply, request, how, self._settings)
+            return told if send.known is None else checked(told)
+        except DoubaoError as failure:
+            return _known(send, failure, monotonic() - started)
 
     async def stream(self, send: Send) -> AsyncIncoming:
         """Send, check the head of the answer, and give it; its blocks come when they come."""
@@ -155,9 +173,8 @@ class AsyncTransport:
             return answer
         async with answer:
             body = await answer.read(_MAX_ERROR_BYTES)
-        gateway = self._settings.gateway
-        reply = gateway.as_ark(how, _reply(answer, body, request, 0.0, gateway))
-        raise _not_a_stream(reply)
+        reply = _reply(answer, body, request, 0.0, self._settings.gateway)
+        raise _not_a_stream(_as_ark(reply, request, how, self._settings))
 
     async def fetch(self, url: str, addresses: Sequence[str] = ()) -> AsyncIncoming:
         """GET *url* without the key; see :meth:`SyncTransport.fetch`."""
@@ -197,6 +214,26 @@ def _reply(head: Head, body: bytes, request: Request, elapsed: float, gateway: G
     if (wait := normalise.pause(head.status, headers, time.time())) is not None:
         headers = {**headers, "retry-after": f"{wait:.3f}"}
     return Reply(status=head.status, headers=headers, body=body, elapsed=elapsed)
+
+
+def _as_ark(reply: Reply, request: Request, how: Route, settings: Settings) -> Reply:
+    """Turn an answer into Ark's; what a wrong ``base_url`` may cause is raised with that reason."""
+    if reply.status in redirect.STATUSES:
+        raise redirect.refusal(reply, request.url, settings.locate())
+    try:
+        told = settings.gateway.as_ark(how, reply)
+        return checked(told) if told.status in NO_SUCH_PATH else told
+    except RequestError as error:
+        settings.explain(error, how, urlsplit(request.url).path)
+        raise
+
+
+def _known(send: Send, failure: DoubaoError, elapsed: float) -> Reply:
+    """Give what was known before *send* asked for the rest of it, if asking later can help."""
+    if send.known is None or not isinstance(failure, _LATER):
+        raise failure
+    _LOG.info("%s failed, so its task is not over: %s", send.operation, failure)
+    return normalise.unfinished(send.known, failure, elapsed)
 
 
 def _not_a_stream(reply: Reply) -> DoubaoError:
