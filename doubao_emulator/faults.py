@@ -39,6 +39,8 @@ PARAMETERS: dict[str, frozenset[str]] = {
     # In the list of tasks: the youngest are missing, or what the caller marked them with.
     "list_lag": frozenset({"seconds"}),
     "list_without_marks": frozenset(),
+    # In a gateway that keeps results apart: a task has ended, and its result is not there yet.
+    "result_lag": frozenset(),
 }
 
 

@@ -10,12 +10,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypedDict, Unpack
 
+from doubao_core import catalogue
 from doubao_core.api.answers import Usage
-from doubao_core.errors import ConfigError, Malformed
+from doubao_core.errors import ConfigError, InvalidRequest, Malformed
 from doubao_core.operation import JSON, Flow, Operation, Send, body
 
 MOST_INPUTS = 256
 """Texts in one request of the text endpoint (ark.md 10)."""
+_INSTEAD = (
+    "use embed_multimodal instead of embed, which DoubaoEmbeddings and DoubaoEmbedding do unless "
+    "told multimodal=False"
+)
 
 
 class EmbeddingOptions(TypedDict, total=False):
@@ -65,17 +70,26 @@ def embed(
     Vectors travel as base64, which is about half the bytes and a third of the parsing.
 
     Args:
-        model: Text embedding model; multimodal ones do not work here.
+        model: Text embedding model; vision ones need ``embed_multimodal``.
         texts: 1 to 256 non-empty texts of at most 100 000 bytes each, sent untouched.
-        options: See :class:`EmbeddingOptions`.
+        options: See :class:`EmbeddingOptions`; a ``model`` in ``extra_body`` is not checked.
 
     Raises:
-        ConfigError: No texts, too many, or an empty one.
+        ConfigError: No texts, too many, or an empty one; or a known vision embedding model.
         Malformed: The answer lacks a vector, or they differ in length.
     """
     _check_texts(texts)
+    said = (options.get("extra_body") or {}).get("model")
+    if said is None and _is_vision(model):
+        raise ConfigError(f"{model!r} is a vision embedding model: {_INSTEAD}", param="model")
     fields = {"model": model, "input": list(texts), "encoding_format": "base64"}
-    reply = yield Send(operation="embeddings.create", body=body(fields, options))
+    try:
+        reply = yield Send(operation="embeddings.create", body=body(fields, options))
+    except InvalidRequest as error:
+        if error.param == "model" and _is_vision(said or model) is not False:
+            error.message = f"{error.message.rstrip('. ')}; if it embeds pictures, {_INSTEAD}"
+            error.args = (error.message,)
+        raise
     raw = reply.json()
     return Embeddings(
         vectors=_ordered(raw.get("data"), len(texts)),
@@ -118,6 +132,12 @@ def embed_multimodal(
         usage=Usage.parse(raw["usage"]) if raw.get("usage") else None,
         raw={name: value for name, value in raw.items() if name != "data"},
     )
+
+
+def _is_vision(model: str) -> bool | None:
+    """Whether *model* embeds pictures, too; ``None`` if that is not known."""
+    facts = catalogue.find(model)
+    return None if facts is None else facts.kind == "embedding" and facts.takes("image") is True
 
 
 def _check_texts(texts: Sequence[str]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypedDict, Unpack
 
-from doubao_core.api import lenient
+from doubao_core.api import lenient, statuses
 from doubao_core.api.reader import EventReader
 from doubao_core.errors import (
     ConfigError,
@@ -173,6 +173,7 @@ class Images:
         if status in _FAILED:
             raise _ended_badly(raw, reply)
         if status in _UNDER_WAY:
+            statuses.note(f"picture task {raw.get('id')}", status, raw)
             items = [{"error": {"code": "unfinished", "message": _UNFINISHED}}]
         if not items and raw.get("error"):
             raise from_payload(raw["error"], status=reply.status, headers=reply.headers)

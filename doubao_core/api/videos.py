@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypedDict, Unpack
 
-from doubao_core.api import lenient
+from doubao_core.api import lenient, statuses
 from doubao_core.errors import (
     ConfigError,
     ConnectionFailed,
@@ -105,10 +105,12 @@ class VideoTask:
             if raw.get("error"):
                 raise from_payload(raw["error"])
             raise Malformed("the answer has no task id")
+        status = lenient.text(raw.get("status")) or "queued"
+        statuses.note(f"video task {task_id}", status, raw)
         content = lenient.fields(raw.get("content"))
         return cls(
             id=str(task_id),
-            status=lenient.text(raw.get("status")) or "queued",
+            status=status,
             model=lenient.text(raw.get("model")) or "",
             video_url=lenient.text(content.get("video_url")),
             last_frame_url=lenient.text(content.get("last_frame_url")),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from doubao_core.api.videos import VideoTask
 from doubao_core.client import AsyncClient
 from doubao_core.errors import ConfigError
+from doubao_core.gateways import gateway
 
 if TYPE_CHECKING:
     from doubao_core.webhooks import Scheme
@@ -45,8 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _add_signature(serve: argparse.ArgumentParser) -> None:
     group = serve.add_argument_group(
         "signatures",
-        "No provider documents how it signs, so nothing is checked by default. The secret is "
-        f"{SECRET_VARIABLE}; what it signs has to be said, as the provider's support tells it.",
+        f"Nothing is checked without a secret, which is {SECRET_VARIABLE}. What it signs has to be "
+        "said, as the provider's support tells it, unless that is documented.",
     )
     group.add_argument(
         "--signs", choices=("body", "timestamp.body"), help="check signatures, of these bytes"
@@ -108,15 +109,16 @@ def _scheme(arguments: argparse.Namespace, provider: str) -> Scheme | None:
     }
     given = {name: value for name, value in options.items() if value is not None}
     secret = os.environ.get(SECRET_VARIABLE)
-    if arguments.signs is None:
-        if secret or given:
-            raise ConfigError(
-                f"{SECRET_VARIABLE} or an option for signatures is set, and not what is signed: "
-                "add --signs body or --signs timestamp.body"
-            )
+    if not (secret or given or arguments.signs):
         return None
+    webhook = gateway(provider).webhook
+    if not arguments.signs and (webhook is None or webhook.signs is None):
+        raise ConfigError(
+            f"{SECRET_VARIABLE} or an option for signatures is set, and not what is signed: "
+            "add --signs body or --signs timestamp.body"
+        )
     if not secret:
-        raise ConfigError(f"--signs needs the secret of the signatures: set {SECRET_VARIABLE}")
+        raise ConfigError(f"signatures are checked with their secret: set {SECRET_VARIABLE}")
     return Signed.as_documented(provider, secret=secret, signs=arguments.signs, **given)
 
 

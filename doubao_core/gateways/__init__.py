@@ -20,10 +20,12 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint, EntryPoints
 
 _LOG = logging.getLogger(__name__)
+_ADDED: dict[str, Gateway] = {}
 __all__ = [
     "Gateway",
     "Route",
     "Webhook",
+    "add",
     "bearer",
     "check",
     "gateway",
@@ -43,7 +45,7 @@ def _modules() -> dict[str, Gateway]:
 
 @functools.cache
 def known() -> dict[str, Gateway]:
-    """Every provider by name: this package's modules, then other packages' entry points."""
+    """Every provider by name: this package's modules, what was added, then entry points."""
     plugins: dict[str, Gateway] = {}
     for entry in _plugins():
         try:
@@ -53,7 +55,23 @@ def known() -> dict[str, Gateway]:
             _LOG.warning("%s", error.message)
         else:
             plugins[plugin.name] = plugin
-    return {**plugins, **_OWN}
+    return {**plugins, **_ADDED, **_OWN}
+
+
+def add(provider: Gateway) -> None:
+    """Make *provider* known by its name in this process, as an entry point does in every one.
+
+    One of the same name that was added before is replaced; clients that were made keep theirs.
+
+    Raises:
+        ConfigError: The name is that of a provider of this package.
+    """
+    if provider.name in _OWN:
+        raise ConfigError(
+            f"provider {provider.name!r} is one of this package: give yours another name"
+        )
+    _ADDED[provider.name] = provider
+    known.cache_clear()
 
 
 def _loaded(entry: EntryPoint) -> Gateway:
@@ -111,9 +129,9 @@ def route(provider: Gateway, operation: str) -> Route:
         ) from None
 
 
-def check(provider: Gateway, operation: str, body: Mapping[str, Any]) -> None:
-    """Refuse an Ark *body* with something that *provider* has nothing for; say which can."""
-    lacking = provider.routes[operation].lacking(body)
+def check(provider: Gateway, operation: str, fields: Mapping[str, Any]) -> None:
+    """Refuse *fields* of Ark's with something that *provider* has nothing for; say which can."""
+    lacking = provider.routes[operation].lacking(fields)
     if lacking is None:
         return
     able = sorted(

@@ -20,7 +20,9 @@ from doubao_core.gateways.ark import BYTEPLUS
 from doubao_core.operation import Reply
 
 _NO_PATH = re.compile(r"Cannot [A-Z]+ /")
-_NO_METHOD = 405
+# The page of a web server, or the text of a framework, in place of an error object.
+_PAGE = re.compile(rb"(?i)\s*<(!doctype|html|pre|body)\b|\s*cannot [a-z]+ /")
+_NO_SUCH_PATH, _NO_METHOD = 404, 405
 _TOO_MANY = 429
 _BAD_KEY = "key not found"
 _NO_MONEY = re.compile(r"(?i)balance|credit|insufficient|arrears|余额|欠费")
@@ -30,10 +32,12 @@ _OFFERED = ("images.create", "videos.create", "videos.get", "videos.list", "vide
 def _failure(reply: Reply) -> DoubaoError | None:
     """Read the proxy's own ``{"statusCode", "message"}``; errors of Ark are Ark's.
 
-    Of a 429 the text has to be read, whatever it stands in: the status alone would have a request
+    A path that is missing is said in several ways, none of which are those of a missing task. Of a
+    429 the text has to be read, whatever it stands in: the status alone would have a request
     without money repeated, which no waiting helps.
     """
-    if reply.status == _NO_METHOD:
+    is_page = reply.status == _NO_SUCH_PATH and _PAGE.match(reply.body) is not None
+    if is_page or reply.status == _NO_METHOD:
         return UnsupportedOperation(
             "the proxy does not pass this operation on", status=reply.status
         )

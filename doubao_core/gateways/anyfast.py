@@ -1,7 +1,9 @@
 """Anyfast: OpenAI's chat, Ark's pictures and films in an envelope of its own (gateways.md 3.2).
 
-Chat is what its API document prints. Pictures and films are from its guide, whose address is
-another one (``anyfast-ai``); neither was tried.
+Its API document prints chats of texts only; its guide, whose address is another one
+(``anyfast-ai``), has tools, pictures to look at, reasoning, and pictures and films. What the guide
+has is sent to both; ``anyfast-text`` keeps to the document, should it be the truth. Neither was
+tried.
 """
 
 from __future__ import annotations
@@ -9,14 +11,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from doubao_core.errors import DoubaoError, Malformed, from_payload
+from doubao_core.errors import DoubaoError, Malformed, UnsupportedOperation, from_payload
 from doubao_core.gateways import normalise
 from doubao_core.gateways.gateway import Gateway, Route
 from doubao_core.gateways.limits import Limit
 from doubao_core.gateways.openai_compatible import KINDS
 from doubao_core.operation import JSON, Reply
 
-_FILMS = "/v1/video/generations"
+_TEXT = "anyfast-text"
+_CHATS, _FILMS = "/v1/chat/completions", "/v1/video/generations"
 _REFUSED = 400
 # How long the link to a film is said to work.
 _KEPT_S = 24 * 3600
@@ -32,6 +35,44 @@ _UPSTREAM = (
     *("usage", "seed", "resolution", "ratio", "duration", "framespersecond", "generate_audio"),
     *("service_tier", "execution_expires_after", "draft"),
 )
+
+
+# The schema of the API document, and what asks for the usage of a stream, which may be left out.
+_PRINTED = frozenset({"model", "messages", "stream", "stop", *_CHAT_LIMITS})
+_PRINTED_ROLES = frozenset({"system", "user", "assistant"})
+_NEEDLESS = frozenset({"stream_options"})
+
+
+def _text_only(body: JSON) -> JSON:
+    """Keep to the fields, the roles and the texts that the API document prints."""
+    for name in body.keys() - _PRINTED - _NEEDLESS:
+        raise _beyond(name, name)
+    said = {name: value for name, value in body.items() if name in _PRINTED}
+    return {**said, "messages": [_plain(message) for message in body["messages"]]}
+
+
+def _plain(message: Mapping[str, Any]) -> JSON:
+    if message["role"] not in _PRINTED_ROLES:
+        raise _beyond(f"messages of the role {message['role']!r}", "messages")
+    for name in message.keys() - {"role", "content"}:
+        raise _beyond(f"{name} of a message", "messages")
+    content = message["content"]
+    if not isinstance(content, str):
+        for part in content:
+            if part["type"] != "text":
+                raise _beyond(f"parts of the type {part['type']!r}", "messages")
+        content = "\n".join(part["text"] for part in content)
+    return {"role": message["role"], "content": content}
+
+
+def _beyond(what: str, param: str) -> UnsupportedOperation:
+    return UnsupportedOperation(
+        f"provider {_TEXT!r} has nothing for {what} in chat.create: leave it out, or use provider "
+        "'anyfast', which sends it",
+        gateway=_TEXT,
+        operation="chat.create",
+        param=param,
+    )
 
 
 def _failure(reply: Reply) -> DoubaoError | None:
@@ -53,6 +94,7 @@ def _created(reply: Reply) -> Reply:
             "id": body.get("task_id") or body.get("id"),
             "model": body.get("model"),
             "status": normalise.status(body.get("status")),
+            "native_status": body.get("status"),
             "progress": normalise.progress(body.get("progress")),
             "created_at": normalise.seconds(body.get("created_at")),
         },
@@ -88,6 +130,7 @@ def _task(task: Mapping[str, Any], upstream: Mapping[str, Any]) -> JSON:
         "model": upstream.get("model") or task.get("model"),
         "id": task.get("task_id") or task.get("id"),
         "status": status,
+        "native_status": task.get("status"),
         "progress": normalise.progress(task.get("progress")),
         "content": content if status == "succeeded" else None,
         "error": error,
@@ -103,7 +146,7 @@ ANYFAST = Gateway(
     base_url="https://www.anyfast.com.cn",
     key_env=("ANYFAST_API_KEY",),
     routes={
-        "chat.create": Route("POST", "/v1/chat/completions", limits=_CHAT_LIMITS),
+        "chat.create": Route("POST", _CHATS, limits=_CHAT_LIMITS),
         "images.create": Route("POST", "/v1/images/generations"),
         "videos.create": Route("POST", _FILMS, decode=_created),
         "videos.get": Route("GET", f"{_FILMS}/{{task_id}}", decode=_looked_up),
@@ -114,5 +157,10 @@ GATEWAYS = (
     ANYFAST,
     ANYFAST.but(
         name="anyfast-ai", title="Anyfast (its guide's address)", base_url="https://www.anyfast.ai"
+    ),
+    ANYFAST.but(
+        name=_TEXT,
+        title="Anyfast (its API document only)",
+        routes={"chat.create": Route("POST", _CHATS, encode=_text_only, limits=_CHAT_LIMITS)},
     ),
 )

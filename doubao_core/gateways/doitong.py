@@ -7,6 +7,7 @@ to the ``webhookUrl`` of ``extra_body``, where ``doubao_core.webhooks`` receives
 signature is of, and with which secret, is not documented. Where that field belongs in ``generate``
 is not documented either; it goes into ``options``, and ``extra_body={"input": {"webhookUrl": …}}``
 puts it beside them. The model id ``seedream`` sends no ``version``; any other is sent as it.
+:func:`with_status_query` is for who was told a query for a picture's status.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from pydantic_core import from_json
@@ -25,6 +28,7 @@ from doubao_core.errors import (
     InsufficientCredits,
     InvalidRequest,
     Malformed,
+    NotFound,
     PermissionDenied,
     QuotaExceeded,
     RateLimited,
@@ -53,12 +57,18 @@ _KINDS: Mapping[str, type[DoubaoError]] = {
     "GRAPHQL_PARSE_FAILED": InvalidRequest,
     "GRAPHQL_VALIDATION_FAILED": InvalidRequest,
     "INTERNAL_SERVER_ERROR": ServerError,
+    "NOT_FOUND": NotFound,
     "RATE_LIMITED": RateLimited,
+    "RATE_LIMIT_EXCEEDED": RateLimited,
+    "THROTTLED": RateLimited,
+    "TOO_MANY_REQUESTS": RateLimited,
     "UNAUTHENTICATED": AuthenticationError,
 }
 _TOO_MANY = 429
 _DAILY = re.compile(r"(?i)\bdaily\b|\bper day\b")
 
+_TAKES_ID = re.compile(r"\$id\s*:")
+_SELECTS_ID = re.compile(r"(?<![$\w])id\b(?!\s*:)")
 _LEVELS = {"1k": (1024, 1024), "2k": (2048, 2048)}
 _PIXELS = re.compile(r"([1-9]\d{1,4})\s*[xX×*]\s*([1-9]\d{1,4})")
 _RATIO = re.compile(r"([1-9]\d?):([1-9]\d?)")
@@ -158,9 +168,9 @@ def _credits(value: Any) -> float | None:
     return value if isinstance(value, int | float) and value >= 0 else None
 
 
-def _made(reply: Reply) -> Reply:
-    body = reply.json()
-    job = _job(body)
+def _made(reply: Reply, *, at: str = "", can_be_asked_for: bool = False) -> Reply:
+    """Read a picture, which is where the status query of a user says, or under one of the names."""
+    job = _within(reply.json(), at) if at else _job(reply.json())
     url = job.get("url")
     metadata = _metadata(job.get("metadata"))
     # One of the mutations asks for no status: without a URL the picture is on its way.
@@ -179,6 +189,7 @@ def _made(reply: Reply) -> Reply:
         {
             "id": job.get("id"),
             "status": status,
+            "native_status": job.get("status"),
             "model": job.get("version") or job.get("provider") or job.get("service"),
             "created": normalise.seconds(job.get("createdAt")),
             "created_at": normalise.seconds(job.get("createdAt")),
@@ -187,9 +198,18 @@ def _made(reply: Reply) -> Reply:
             "usage": usage,
             "error": error,
             # No document shows how to ask for one.
-            "can_be_looked_up": False,
+            "can_be_looked_up": can_be_asked_for,
         },
     )
+
+
+def _within(body: JSON, at: str) -> JSON:
+    held: Any = body.get("data")
+    for name in at.split("."):
+        held = held.get(name) if isinstance(held, dict) else None
+    if not isinstance(held, dict):
+        raise Malformed(f"the answer to the status query has no picture at {at!r}")
+    return held
 
 
 def _delivered(reply: Reply) -> Reply | None:
@@ -242,6 +262,50 @@ DOITONG = Gateway(
     # That its value is an HMAC, and of which bytes, is a guess that the user has to make.
     webhook=Webhook(read=_delivered, header="X-Doitong-Signature", prefix="sha256="),
 )
+
+
+def with_status_query(query: str, *, at: str, name: str) -> Gateway:
+    """Give ``doitong`` with a way to look a picture up, which its page has no query for (C27).
+
+    Hand it to :func:`doubao_core.gateways.add`, or to an entry point: then ``create_images`` waits
+    for what is not finished at once, ``get_images`` asks for it, and an unsigned webhook is proved
+    by a look-up. Look-ups count as requests, as far as anybody knows.
+
+    Args:
+        query: GraphQL, with the id of the picture as its variable ``$id``. It has to select the
+            ``id`` again, and should select ``status`` and ``url``; ``creditCost``, ``createdAt``,
+            ``metadata`` and ``error`` are read as well.
+        at: Where the picture is in the ``data`` of the answer; a dot leads deeper.
+        name: What ``provider=`` is to be.
+
+    Raises:
+        ConfigError: The query takes no ``$id``, selects no ``id``, or *at* is empty.
+    """
+    if not _TAKES_ID.search(query) or not _SELECTS_ID.search(query):
+        raise ConfigError(
+            "a status query for Doitong takes the id of a picture as $id, and selects the id again",
+            param="query",
+        )
+    if not at:
+        raise ConfigError(
+            "say where the picture is in the answer to the status query, such as 'checkJobStatus'",
+            param="at",
+        )
+
+    def ask(ids: Mapping[str, str]) -> JSON:
+        return {"query": query, "variables": {"id": ids["task_id"]}}
+
+    # What receives webhooks looks a task of any kind up as it does films.
+    read = partial(_made, at=at, can_be_asked_for=True)
+    asked = Route("POST", "/graphql", decode=read, ask=ask)
+    made = replace(DOITONG.routes["images.create"], decode=partial(_made, can_be_asked_for=True))
+    return DOITONG.but(
+        name=name,
+        title="Doitong (with a status query)",
+        routes={"images.create": made, "images.get": asked, "videos.get": asked},
+    )
+
+
 _FLAT_LACKS = _LACKS | {"quality"}
 GATEWAYS = (
     DOITONG,

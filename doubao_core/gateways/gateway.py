@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Literal, Self, TypeAlias
 
 import orjson
 
-from doubao_core.errors import UNREADABLE, DoubaoError, Malformed, misshapen
-from doubao_core.gateways.limits import Limit
+from doubao_core.errors import UNREADABLE, DoubaoError, Malformed, RateLimited, misshapen
+from doubao_core.gateways import normalise
+from doubao_core.gateways.limits import Limit, broken
 from doubao_core.operation import JSON, Reply, Send
 
+Query: TypeAlias = tuple[tuple[str, str], ...]
+"""Pairs of a query, in order; names may repeat."""
+Signs: TypeAlias = Literal["body", "timestamp.body"]
+"""What a signature is of: the body, or the time of sending, a full stop, and the body."""
 _OK = 200
 _REFUSED = 400
 
@@ -35,21 +41,26 @@ def _same_reply(reply: Reply) -> Reply:
     return reply
 
 
+def _same_query(query: Query) -> Query:
+    return query
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Webhook:
     """What a provider tells of its tasks without being asked, as far as that is documented.
-
-    How deliveries are signed is no part of it: no provider documents that (gateways.md 4.7).
 
     Attributes:
         read: Turns a delivery into Ark's task, or into ``None`` where it is about no task.
         header: Name of the header with the signature, if at least that is documented.
         prefix: What stands before the signature in it.
+        signs: What it is of, only where it is documented to be HMAC-SHA256 in hex of just that; a
+            guess is the user's to make (gateways.md 4.7).
     """
 
     read: Callable[[Reply], Reply | None] = _same_reply
     header: str | None = None
     prefix: str = ""
+    signs: Signs | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +72,18 @@ class Route:
         path: Path below the base URL, with placeholders for ids.
         encode: Turns Ark's request body into the provider's.
         decode: Turns the provider's answer into Ark's; an error status is for ``failure``.
-        lacks: Fields of Ark's body that the provider has nothing for, or values of them, as
-            ``field=value``: refused before anything is sent.
+        query: Turns Ark's query into the provider's.
+        lacks: Fields of Ark's body or query that the provider has nothing for, or values of them,
+            as ``field=value``: refused before anything is sent.
         limits: What the provider prints as limits of its own fields: one that is broken is a
             warning, because the provider decides.
+        upstream: What Ark prints of the same fields, where the provider sells models of Ark and
+            prints more than those can do: likewise.
         event: Turns an event of its streams into Ark's, or into ``None`` to leave it out;
             without one, streams cost nothing more than Ark's.
         once: Header that carries the same new key in all attempts of one request, where the
             provider knows such a header.
+        ask: Makes the body of a request for which Ark has none, of the ids in its path.
         then: Says of an answer in Ark's words which operation, with the same ids, has to be asked
             for the rest of it.
     """
@@ -77,26 +92,40 @@ class Route:
     path: str
     encode: Callable[[JSON], JSON] = _same_body
     decode: Callable[[Reply], Reply] = _same_reply
+    query: Callable[[Query], Query] = _same_query
     lacks: frozenset[str] = frozenset()
     limits: Mapping[str, Limit] = field(default_factory=dict)
+    upstream: Mapping[str, Limit] = field(default_factory=dict)
     event: Callable[[JSON], JSON | None] | None = None
     once: str | None = None
+    ask: Callable[[Mapping[str, str]], JSON] | None = None
     then: Callable[[Reply], str | None] | None = None
 
-    def lacking(self, body: Mapping[str, Any]) -> str | None:
-        """Give the first part of Ark's *body* that the provider has nothing for."""
-        for name, value in body.items():
+    def lacking(self, fields: Mapping[str, Any]) -> str | None:
+        """Give the first of Ark's *fields* that the provider has nothing for."""
+        for name, value in fields.items():
             for asked in (name, f"{name}={value}"):
                 if asked in self.lacks:
                     return asked
         return None
+
+    def complaints(self, body: Mapping[str, Any]) -> Iterator[str]:
+        """Say which printed limits the provider's *body* breaks, each as the end of a sentence."""
+        own = tuple(broken(self.limits, body))
+        for said in own:
+            yield f"prints another limit: {said}"
+        # Who is beyond what the provider prints hears enough.
+        for said in () if own else broken(self.upstream, body):
+            yield f"sells {body['model']}, which at Ark has another limit: {said}"
 
     def after(self, send: Send, reply: Reply) -> Send | None:
         """Give the request that has to follow *send* because *reply* does not say everything."""
         if self.then is None or reply.status >= _REFUSED:
             return None
         operation = self.then(reply)
-        return None if operation is None else dataclasses.replace(send, operation=operation)
+        if operation is None:
+            return None
+        return dataclasses.replace(send, operation=operation, known=reply)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +167,9 @@ class Gateway:
             DoubaoError: It is a failure in the provider's own words, or cannot be read.
         """
         if (failure := self._failed(reply)) is not None:
+            if isinstance(failure, RateLimited) and reply.status < _REFUSED:
+                # It is a refusal now, whose headers say how long to wait (gateways.md 4.4).
+                failure.retry_after = normalise.rate(reply.headers).pause(time.time())
             raise failure
         if reply.status >= _REFUSED:
             # The status says enough, and a refusal must not pass for a lost answer.

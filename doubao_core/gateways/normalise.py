@@ -16,6 +16,7 @@ from typing import Any
 
 import orjson
 
+from doubao_core.errors import DoubaoError
 from doubao_core.operation import Reply
 
 UNKNOWN = "unknown"
@@ -188,6 +189,22 @@ def retold(reply: Reply, ark: Mapping[str, Any]) -> Reply:
         fields["rate"] = told
     fields["native"] = reply.json()
     return replace(reply, body=orjson.dumps(fields))
+
+
+def unfinished(known: Reply, failure: DoubaoError, elapsed: float) -> Reply:
+    """Give a task that is said to have ended as one that goes on: its result is not there yet.
+
+    Why is in it, as ``unfinished``; what came before stays in it, too.
+
+    Args:
+        known: The task, in Ark's shape.
+        failure: What asking for its result ended with.
+        elapsed: Seconds that this took.
+    """
+    why = {"status": failure.status, "code": failure.code, "message": failure.message}
+    said = {name: value for name, value in why.items() if value is not None}
+    fields = {**known.json(), "status": "running", "unfinished": said}
+    return replace(known, body=orjson.dumps(fields), elapsed=known.elapsed + elapsed)
 
 
 NO_OUTPUT: Mapping[str, str] = {

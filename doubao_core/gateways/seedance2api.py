@@ -9,7 +9,7 @@ headers for the key. A task is looked up by its id below the configured address 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from doubao_core.errors import (
@@ -20,12 +20,12 @@ from doubao_core.errors import (
     PermissionDenied,
     RateLimited,
     ServerError,
-    UnsupportedOperation,
     from_payload,
 )
 from doubao_core.gateways import normalise
 from doubao_core.gateways.gateway import Gateway, Route, Webhook, key_header
 from doubao_core.gateways.limits import Limit
+from doubao_core.gateways.parts import prompt_and_pictures
 from doubao_core.operation import JSON, Reply
 
 _NAME = "seedance2api"
@@ -63,6 +63,18 @@ _FILM_LIMITS = {
     "resolution": Limit(choices=frozenset({"720p", "1080p", "4k"})),
     "fps": Limit(choices=frozenset({24, 30, 60})),
 }
+# What the same models do at Ark (ark.md 15.1), where the page says one thing of all of them.
+_ARKS_SECONDS = {"seedance-1.0": (2, 12), "seedance-1.5-pro": (4, 12), "seedance-2.0": (4, 15)}
+_ARKS_RESOLUTIONS = Limit(choices=frozenset({"480p", "720p", "1080p"}))
+_FILM_UPSTREAM = {
+    "duration": Limit(
+        models={model: Limit(low=low, high=high) for model, (low, high) in _ARKS_SECONDS.items()}
+    ),
+    "resolution": Limit(
+        models={"seedance-1.0": _ARKS_RESOLUTIONS, "seedance-1.5-pro": _ARKS_RESOLUTIONS}
+    ),
+    "fps": Limit(models={model: Limit(choices=frozenset({24})) for model in _ARKS_SECONDS}),
+}
 _PICTURE_LACKS = frozenset(
     {
         *("image", "response_format=b64_json", "output_format", "watermark", "guidance_scale"),
@@ -76,7 +88,6 @@ _FILM_LACKS = frozenset(
         *("safety_identifier", "tools", "output_format", "omni_reference_task_type"),
     }
 )
-_ROLES = frozenset({None, "first_frame", "reference_image"})
 
 
 def _picture(body: JSON) -> JSON:
@@ -103,50 +114,12 @@ def _film(body: JSON) -> JSON:
             f"provider {_NAME!r} needs the duration of a film: give 5 to 30 seconds",
             param="duration",
         )
-    texts, pictures = _parts(body["content"])
-    said["prompt"] = "\n".join(texts)
-    if not said["prompt"].strip():
-        raise ConfigError(
-            f"provider {_NAME!r} needs a prompt beside a picture: give content a text",
-            param="content",
-        )
+    said["prompt"], pictures = prompt_and_pictures(_NAME, body["content"], single=True)
     if pictures:
-        said["image_input"] = _fetchable(pictures[0])
+        said["image_input"] = pictures[0]
     if body.get("callback_url"):
         said.setdefault("webhook_url", body["callback_url"])
     return said
-
-
-def _fetchable(url: str) -> str:
-    if url.startswith(("http://", "https://")):
-        return url
-    raise UnsupportedOperation(
-        f"provider {_NAME!r} takes a picture by its URL only, and fetches it: put the picture "
-        "where that can be done; ark and byteplus take the picture itself, too",
-        gateway=_NAME,
-        operation="videos.create",
-        param="content",
-    )
-
-
-def _parts(content: Iterable[Mapping[str, Any]]) -> tuple[list[str], list[str]]:
-    texts: list[str] = []
-    pictures: list[str] = []
-    for part in content:
-        if part.get("type") == "text":
-            texts.append(part["text"])
-        elif part.get("type") == "image_url" and part.get("role") in _ROLES and not pictures:
-            pictures.append(part["image_url"]["url"])
-        else:
-            kind = part.get("role") or part.get("type")
-            raise UnsupportedOperation(
-                f"provider {_NAME!r} starts a film from a text and one picture, and has nothing "
-                f"for {kind!r} beside them: leave it out; ark and byteplus can have it",
-                gateway=_NAME,
-                operation="videos.create",
-                param="content",
-            )
-    return texts, pictures
 
 
 def _failure(reply: Reply) -> DoubaoError | None:
@@ -208,6 +181,7 @@ def _retold(reply: Reply, task: Mapping[str, Any]) -> Reply:
         {
             "id": task.get("task_id") or task.get("id"),
             "status": status,
+            "native_status": task.get("status"),
             "model": task.get("model"),
             "progress": normalise.progress(task.get("progress")),
             "content": {"video_url": url} if url else None,
@@ -282,6 +256,7 @@ SEEDANCE2API = Gateway(
             decode=_task,
             lacks=_FILM_LACKS,
             limits=_FILM_LIMITS,
+            upstream=_FILM_UPSTREAM,
         ),
         "videos.get": Route("GET", _TASK, decode=_task, then=_rest("videos.result")),
         "videos.result": Route("GET", _RESULT, decode=_result),

@@ -46,7 +46,6 @@ MISSES = 3
 WITHOUT_LIST = 600.0
 """Seconds for which a list that was refused is not tried again."""
 _KEPT = 7 * 86_400
-_KNOWN = frozenset({"queued", "running", "succeeded", "failed", "cancelled", "expired"})
 # Such a failure says nothing about the task: it is still there and still paid for.
 _PASSING = (ConnectionFailed, ServerError, ResponseError, Timeout, RateLimited)
 _LOG = logging.getLogger("doubao_core.polling")
@@ -66,7 +65,6 @@ class _Watched:
     failures: int = 0
     misses: int = 0
     by_id: bool = False
-    odd: set[str] = field(default_factory=set)
 
     @property
     def interval(self) -> float | None:
@@ -208,11 +206,6 @@ class Board:
             # The list may lag behind what a callback or a look-up by id has said.
             state = task.known or state
         task.known = state
-        if state.status not in _KNOWN and state.status not in task.odd:
-            task.odd.add(state.status)
-            _LOG.warning(
-                "video task %s has the unknown status %r: waiting on", task.id, state.status
-            )
         if state.ended:
             del self._tasks[task.id]
         else:

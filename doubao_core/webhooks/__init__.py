@@ -1,8 +1,8 @@
 """Receiving what a service says of its tasks, instead of asking for it (ark.md 15.5).
 
 Ark's callbacks are not signed, so a receiver believes nothing: the URL has an unguessable token,
-the body is only a hint, and the task is looked up by its id. Gateways say that they sign theirs and
-not how, so the user turns that on. ``scheme`` says whether a delivery is proven and ``reading``
+the body is only a hint, and the task is looked up by its id. Gateways that sign theirs hardly say
+how, so the user turns that on. ``scheme`` says whether a delivery is proven and ``reading``
 what it says; ``receiver`` decides what is new, and ``waiting`` tells who waits for it; ``app`` is
 the small ASGI application around them, to be mounted anywhere or served by ``doubao webhooks
 serve``.

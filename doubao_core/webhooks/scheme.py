@@ -5,7 +5,8 @@ or refuses; what the bytes say, and what was said before, is others' business.
 
 No scheme is on by default. Ark signs nothing (ark.md 15.5); Doitong's page names a header and
 seedance2api's not even that, and neither says what is signed, with which secret, or how
-(gateways.md 4.7). So whoever turns signatures on says what they are, as their provider told them.
+(gateways.md 4.7). So whoever turns signatures on says what no document says, as their provider told
+them.
 """
 
 from __future__ import annotations
@@ -18,11 +19,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, Self
 
 from doubao_core.errors import ConfigError
-from doubao_core.gateways import gateway, normalise
+from doubao_core.gateways import Webhook, gateway, normalise
+from doubao_core.gateways.gateway import Signs
 from doubao_core.operation import Secret
 
-Signs = Literal["body", "timestamp.body"]
-"""What a signature is of: the body, or the time of sending, a full stop, and the body."""
 _SHORTEST_SECRET = 8
 
 
@@ -101,28 +101,40 @@ class Signed:
 
     @classmethod
     def as_documented(
-        cls, provider: str, *, secret: str | bytes | Secret, signs: Signs, **options: Any
+        cls,
+        provider: str,
+        *,
+        secret: str | bytes | Secret,
+        signs: Signs | None = None,
+        **options: Any,
     ) -> Self:
-        """Make one with the header and the prefix that a provider's page names.
+        """Make one with what is documented of a provider: header and prefix, rarely what is signed.
 
-        The rest is not documented by any: what is signed has to be said, and what is signed how, if
-        it is not HMAC-SHA256 in hex.
+        Where that is not documented it has to be said, and what is signed how, if it is not
+        HMAC-SHA256 in hex.
 
         Args:
             provider: Name of the provider, such as ``"doitong"``.
             secret: The shared key.
-            signs: What is signed.
+            signs: What is signed; default what is documented.
             options: The other attributes; ``header`` and ``prefix``, too, if the page is wrong.
 
         Raises:
-            ConfigError: The provider's page names no header, and there is none in *options*.
+            ConfigError: No document names the header, or none says what is signed, and it is not
+                given either.
         """
-        webhook = gateway(provider).webhook
-        if webhook is not None and webhook.header is not None:
+        webhook = gateway(provider).webhook or Webhook()
+        if webhook.header is not None:
             options = {"header": webhook.header, "prefix": webhook.prefix, **options}
         elif "header" not in options:
             raise ConfigError(
                 f"no document names the header with which {provider!r} signs: give its name"
+            )
+        signs = signs or webhook.signs
+        if signs is None:
+            raise ConfigError(
+                f"no document says what {provider!r} signs: give signs='body' or "
+                "signs='timestamp.body', as its support tells you"
             )
         return cls(secret=secret, signs=signs, **options)
 

@@ -42,7 +42,7 @@ def _refusal(error: ArkError, method: str, path: str) -> tuple[int, JSON]:
         said = f"Cannot {method} {path}"
         return 404, {"message": said, "error": "Not Found", "statusCode": 404}
     if error.status == _TOO_MANY:
-        rate = "RateLimit" in error.code
+        rate = "RateLimit" in error.code or "Inflight" in error.code
         said = "Too many requests" if rate else "Insufficient balance, please top up"
         return _TOO_MANY, {"statusCode": _TOO_MANY, "message": said}
     # What the upstream says is passed on as it is.

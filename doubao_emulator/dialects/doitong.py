@@ -2,9 +2,13 @@
 
 A query is answered with the fields that it selects, under the name that it calls; REST under the
 page's own `generateimage`. GraphQL refuses with status 200, as such servers usually do, and REST
-with the statuses of the page's table. A picture that is not done at once stays `processing`: there
-is nothing to ask, only its webhook tells, once, when it is done. What that says of a picture that
-failed is not printed; here it has no `url` and an `error`.
+with the statuses of the page's table. A picture that is not done at once stays `processing` until
+its webhook tells, once, that it is done. What that says of a picture that failed is not printed;
+here it has no `url` and an `error`.
+
+The page prints nothing to ask for a picture, only the name `checkJobStatus` of a function of a
+sample. That there is a query of this name, what it takes and what it gives, is an assumption of
+this emulator, so that a client to which somebody supplied a query has something to ask.
 """
 
 from __future__ import annotations
@@ -17,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from starlette.routing import Route
 
-from doubao_emulator import media
+from doubao_emulator import media, unfinished
 from doubao_emulator.deliveries import Deliveries, Story
 from doubao_emulator.dialects.dialect import Dialect, DialectError, bearer_key
 from doubao_emulator.dialects.quota import Quota
@@ -45,10 +49,15 @@ _STANDARD_PIXELS = 1024 * 1024
 _STARTER = Quota(requests=30, window=60)
 _OK = 200
 _PAYMENT = 402
+_TOO_MANY = 429
 _SIDE = (64, 4096)
 _QUERY = re.compile(
     r"\s*mutation\s+\w+\(\$input:\s*(\w+)!\)\s*"
     r"\{\s*(\w+)\(input:\s*\$input\)\s*\{([\w\s]+)\}\s*\}\s*"
+)
+_STATUS_QUERY = re.compile(
+    r"\s*query\s+\w+\(\$id:\s*ID!\)\s*"
+    r"\{\s*checkJobStatus\(id:\s*\$id\)\s*\{([\w\s]+)\}\s*\}\s*"
 )
 _MUTATIONS = {
     "generate": (
@@ -85,6 +94,7 @@ class Picture:
     url: str | None = None
     failure: str | None = None
     completed_at: float | None = None
+    reads: int = 0
 
 
 @dataclass(slots=True)
@@ -103,9 +113,13 @@ class _Desk:
         self._deliveries = Deliveries(world, tries=1)
 
     async def graphql(self, request: Request) -> Response:
-        """Run one of the two mutations."""
+        """Run one of the two mutations, or the query that is assumed."""
         fields = exchange_of(request).fields()
-        found = _QUERY.fullmatch(fields.required_string("query"))
+        query = fields.required_string("query")
+        if (asked_for := _STATUS_QUERY.fullmatch(query)) is not None:
+            picture_id = fields.required_object("variables").required_string("id")
+            return self._status(picture_id, asked_for[1].split())
+        found = _QUERY.fullmatch(query)
         if found is None:
             raise _refused(_OK, "Syntax Error: Unexpected query", "GRAPHQL_PARSE_FAILED")
         kind, name, selected = found[1], found[2], found[3].split()
@@ -118,6 +132,19 @@ class _Desk:
         picture = self._made(request, flat)
         shown = _described(picture)
         return json_reply({"data": {name: {field: shown[field] for field in selected}}})
+
+    def _status(self, picture_id: str, selected: list[str]) -> Response:
+        pictures = {each.id: each for each in self._world.table(Picture).values()}
+        picture = pictures.get(picture_id)
+        if picture is None:
+            raise _refused(_OK, f"Job {picture_id} does not exist", "NOT_FOUND")
+        self._finish(picture)
+        picture.reads += 1
+        shown = {**_described(picture), "error": picture.completed_at and picture.failure}
+        if not shown.keys() >= set(selected):
+            said = 'Cannot query "checkJobStatus" with these fields'
+            raise _refused(_OK, said, "GRAPHQL_VALIDATION_FAILED")
+        return json_reply({"data": {"checkJobStatus": {field: shown[field] for field in selected}}})
 
     async def rest(self, request: Request) -> Response:
         """Make a picture from the flat table of the page."""
@@ -140,6 +167,7 @@ class _Desk:
             return table[repeated]
         width, height = asked.get("width", 1024), asked.get("height", 1024)
         cost = _STANDARD if width * height <= _STANDARD_PIXELS else _HIGH
+        unfinished.check(self._world, exchange_of(request))
         self._charge(_key(dict(request.headers), _below(request)), cost, _below(request))
         picture = Picture(
             id=self._world.ids.token(9),
@@ -150,6 +178,7 @@ class _Desk:
             webhook_url=asked.get("webhookUrl"),
         )
         table[repeated or picture.id] = picture
+        unfinished.follow(self._world, exchange_of(request), partial(self._goes_on, picture))
         path = exchange_of(request).path
         if (fault := self._world.faults.strike("task_failed", path)) is not None:
             picture.failure = fault.text("message", "Generation failed")
@@ -163,10 +192,14 @@ class _Desk:
     def _finish(self, picture: Picture) -> None:
         """Bring a picture up to date; it is done when it is old enough."""
         now = self._world.clock.now()
-        phase = self._world.progress.phase(reads=0, age=now - picture.created_at)
+        phase = self._world.progress.phase(reads=picture.reads, age=now - picture.created_at)
         if phase is Phase.DONE and picture.completed_at is None:
             picture.completed_at = now
             picture.url = None if picture.failure else self._published(picture)
+
+    def _goes_on(self, picture: Picture) -> bool:
+        self._finish(picture)
+        return picture.completed_at is None
 
     def _story(self, picture: Picture) -> Story | None:
         if picture not in self._world.table(Picture).values():
@@ -224,7 +257,7 @@ def _described(picture: Picture) -> dict[str, JSON]:
     width, height = picture.size
     return {
         "id": picture.id,
-        "status": "completed" if picture.url else "processing",
+        "status": _status(picture),
         "type": "IMAGE",
         "provider": "seedream",
         "url": picture.url,
@@ -236,13 +269,19 @@ def _described(picture: Picture) -> dict[str, JSON]:
     }
 
 
+def _status(picture: Picture) -> str:
+    if picture.completed_at is None:
+        return "processing"
+    return "failed" if picture.failure else "completed"
+
+
 def _announced(picture: Picture, completed_at: float) -> dict[str, JSON]:
     """Return what is posted to the webhook."""
     shown = _described(picture)
     failed: dict[str, JSON] = {"error": {"message": picture.failure}} if picture.failure else {}
     return {
         "id": picture.id,
-        "status": "failed" if picture.failure else "completed",
+        "status": shown["status"],
         "url": picture.url,
         "service": "seedream",
         "createdAt": shown["createdAt"],
@@ -277,7 +316,9 @@ def _refusal(error: ArkError, _method: str, path: str) -> tuple[int, JSON]:
     if error.code in _QUOTA_CODES:
         broke = _no_credits(path, _HIGH, 0)
         return broke.status, broke.payload
-    own = _refused(error.status, error.message, _GRAPHQL_CODES.get(error.status, error.code))
+    # The page prints 429; under GraphQL's usual 200 a client has to look twice.
+    status = _OK if (path, error.status) == (GRAPHQL, _TOO_MANY) else error.status
+    own = _refused(status, error.message, _GRAPHQL_CODES.get(error.status, error.code))
     return own.status, own.payload
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from starlette.routing import Route
 
-from doubao_emulator import media
+from doubao_emulator import media, unfinished
 from doubao_emulator.chat_request import REFUSED_PHRASE
 from doubao_emulator.deliveries import Deliveries, Story
 from doubao_emulator.dialects.dialect import Dialect, DialectError, bearer_key
@@ -145,7 +145,8 @@ class _Desk:
     async def result(self, request: Request) -> Response:
         """Give what a finished task has made."""
         job = self._known(request)
-        if job.made is None:
+        lags = self._world.faults.strike("result_lag", exchange_of(request).path)
+        if job.made is None or lags:
             raise _refused(404, "NOT_FOUND", f"Task {job.id} has no result")
         answer = {"task_id": job.id, "status": "completed", "result": job.made}
         return json_reply({**answer, "completed_at": _iso(job.updated_at)})
@@ -154,6 +155,7 @@ class _Desk:
         exchange = exchange_of(request)
         asked = exchange.fields().data
         _check(asked, kind)
+        unfinished.check(self._world, exchange)
         fault = self._world.faults.strike("task_failed", exchange.path)
         now = self._world.clock.now()
         job = Job(
@@ -165,6 +167,7 @@ class _Desk:
             failure=_reason(fault),
         )
         self._world.table(Job)[job.id] = job
+        unfinished.follow(self._world, exchange, lambda: self._phase(job) is not Phase.DONE)
         if url := asked.get("webhook_url"):
             self._deliveries.follow(job.id, url, exchange.path, partial(self._story, job))
         return job

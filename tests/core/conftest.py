@@ -21,6 +21,7 @@ from hypothesis import settings
 
 from doubao_core import AsyncClient, Client, DoubaoError, retry
 from doubao_core.operation import Emit, Reply, Send, Wait
+from doubao_emulator import AfterSeconds
 
 # Where the recorder of the cassettes is.
 sys.path.append(str(Path(__file__).parents[2] / "scripts"))
@@ -156,6 +157,19 @@ def make_client(driver, naps):
 def client(make_client, emulator):
     """Return a client of the emulator, once for each driver."""
     return make_client(base_url=emulator.base_url)
+
+
+@pytest.fixture
+def patient(emulator, progress):
+    """Return the emulator, whose tasks go on for longer than any test."""
+    progress(AfterSeconds(6000))
+    return emulator
+
+
+@pytest.fixture
+def seedance2api(make_client, emulator):
+    """Return a client of the emulator's seedance2api, once for each driver."""
+    return make_client(provider="seedance2api", base_url=emulator.base_url_of("seedance2api"))
 
 
 @pytest.fixture

@@ -151,6 +151,49 @@ def test_the_dialect_of_a_gateway_applies_to_request_and_answer(plugins, make_cl
     assert emulator.requests[-1].body["model"] == "doubao-seed-2-1-pro-260915"
 
 
+@pytest.fixture
+def listing(plugins, make_client, driver):
+    """A client of a provider whose list has other names, and the URLs that it asks."""
+    names = {"page_num": "page", "filter.status": "state"}
+    listed = Route(
+        "GET",
+        "/films",
+        query=lambda pairs: tuple((names.get(name, name), value) for name, value in pairs),
+        lacks=frozenset({"filter.task_ids", "filter.status=expired"}),
+    )
+    plugins.append(Entry(ELSEWHERE.but(routes={"videos.list": listed})))
+    asked = []
+
+    def answer(request):
+        asked.append(str(request.url))
+        return httpx.Response(200, json={"items": [], "total": 0})
+
+    injected = driver.http(transport=httpx.MockTransport(answer))
+    return make_client(provider="elsewhere", http_client=injected), asked
+
+
+def test_the_query_of_a_dialect_is_its_own(listing):
+    client, asked = listing
+    assert client.list_videos(page_num=2, status="queued").items == ()
+    assert asked == ["https://elsewhere.example/v1/films?page=2&state=queued"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "lacking"),
+    [
+        ({"task_ids": ["cgt-1"]}, "filter.task_ids"),
+        ({"status": "expired"}, "filter.status=expired"),
+    ],
+)
+def test_a_filter_that_a_dialect_lacks_is_refused_before_anything_is_sent(listing, wanted, lacking):
+    client, asked = listing
+    with pytest.raises(UnsupportedOperation) as caught:
+        client.list_videos(**wanted)
+    assert f"'elsewhere' has nothing for {lacking} in videos.list" in str(caught.value)
+    assert "ark" in str(caught.value)
+    assert asked == []
+
+
 def told(event):
     """A dialect whose events are a text, an end, or something that is nobody's business."""
     if "ping" in event:

@@ -20,6 +20,7 @@ from doubao_core import (
 )
 from doubao_core.gateways.doitong import dimensions
 from doubao_emulator import AfterReads, Immediate
+from doubao_emulator.dialects.quota import Quota
 
 WAYS = ["doitong", "doitong-generate-image", "doitong-rest"]
 CITY = "A futuristic city with flying cars and neon lights"
@@ -320,3 +321,47 @@ def test_a_refusal_waits_for_the_end_of_the_window(at_gateway, naps):
     client = at_gateway("doitong", lambda _: answers.pop(0))
     assert client.create_images(model="seedream", prompt=CITY).images[0].url
     assert naps == [12.0]
+
+
+def test_a_refusal_for_the_rate_with_status_200_waits_as_it_says(client_of, emulator, naps):
+    """R003-24: the emulator's GraphQL refuses so; a picture is asked for again and made once."""
+    with emulator.fault("rate_limit", times=1, retry_after=7):
+        made = client_of("doitong").create_images(model="seedream", prompt=CITY)
+    assert (bool(made.images[0].url), naps) == (True, [7.0])
+
+
+def test_a_window_that_is_used_up_with_status_200_is_waited_out(client_of, emulator, naps):
+    """R003-24: until ``X-RateLimit-Reset``, as after a 429."""
+    emulator.world.table(Quota)["doitong"] = Quota(requests=1, window=100)
+    client = client_of("doitong", max_retries=1)
+    client.create_images(model="seedream", prompt=CITY)
+    with pytest.raises(RateLimited) as caught:
+        client.create_images(model="seedream", prompt=CITY)
+    assert (caught.value.status, caught.value.code) == (200, "RATE_LIMITED")
+    # What a pause without a hint would be is far below.
+    assert len(naps) == 1
+    assert 10 < naps[0] <= 101
+
+
+@pytest.mark.parametrize("code", ["RATE_LIMITED", "TOO_MANY_REQUESTS", "THROTTLED"])
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"X-RateLimit-Reset": "12"}, 12),
+        ({"Retry-After": "3", "X-RateLimit-Reset": "12"}, 3),
+        ({}, None),
+    ],
+)
+def test_a_rate_code_under_200_has_the_pause_of_a_429(answered, code, headers, seconds):
+    """R003-24, R003-15."""
+    with pytest.raises(RateLimited) as caught:
+        answered({"errors": [{"message": "Slow down", "extensions": {"code": code}}]}, **headers)
+    assert (caught.value.status, caught.value.retry_after) == (200, seconds)
+
+
+def test_the_same_headers_beside_another_refusal_say_nothing(answered):
+    """R003-24: they stand on every answer."""
+    error = {"message": "Too few", "extensions": {"code": "INSUFFICIENT_CREDITS"}}
+    with pytest.raises(InsufficientCredits) as caught:
+        answered({"errors": [error]}, **{"X-RateLimit-Reset": "12"})
+    assert caught.value.retry_after is None

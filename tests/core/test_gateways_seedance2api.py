@@ -1,4 +1,4 @@
-"""seedance2api.com: pictures, films, tasks and results, over HTTP (gateways.md 3.5)."""
+"""seedance2api.com: pictures, films and refusals, over HTTP (gateways.md 3.5)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from doubao_core import (
     AuthenticationError,
     ConfigError,
     InvalidRequest,
-    JobFailed,
     PermissionDenied,
     ProfileWarning,
     RateLimited,
@@ -18,7 +17,6 @@ from doubao_core import (
     ServerError,
     UnsupportedOperation,
 )
-from doubao_emulator import AfterReads, Immediate
 
 FILM, PICTURE = "seedance-1.5-pro", "seedream-4.5"
 EAGLE = "A majestic eagle soaring over snowy mountains"
@@ -27,30 +25,8 @@ BASE = "/seedance2api/v1"
 
 
 @pytest.fixture
-def client(make_client, emulator):
-    return make_client(provider="seedance2api", base_url=emulator.base_url_of("seedance2api"))
-
-
-@pytest.fixture
-def slowly(emulator):
-    """Tasks that are queued, then processing, then done, one step for each look."""
-    emulator.world.progress = AfterReads(2)
-    yield
-    emulator.world.progress = Immediate()
-
-
-@pytest.fixture
-def looked_up(at_gateway):
-    """What comes of given answers to look-ups, in turn."""
-
-    def look(*bodies, kind="video"):
-        queue = [httpx.Response(200, json=body) for body in bodies]
-        client = at_gateway("seedance2api", lambda _: queue.pop(0), max_retries=0)
-        found = client.get_video("task-1") if kind == "video" else client.get_images("task-1")
-        assert not queue
-        return found
-
-    return look
+def client(seedance2api):
+    return seedance2api
 
 
 @pytest.fixture
@@ -133,54 +109,18 @@ def test_the_same_seed_is_the_same_picture(client, tmp_path):
     assert saved[0] == saved[1]
 
 
-def test_an_accepted_picture_is_waited_for(client, emulator, slowly, naps):
-    """R004-24, R004-27: by the task's id, in growing pauses, and its result is fetched."""
-    found = client.create_images(model=PICTURE, prompt="tea", extra_body={"num_images": 2})
-    assert (found.status, len(found.images)) == ("succeeded", 2)
-    assert naps == [2.0, 3.0, 4.5]
-    paths = [each.path.removeprefix(BASE).rsplit("/", 1)[0] for each in emulator.requests]
-    assert paths == ["/seedream", "/tasks", "/tasks", "/tasks", "/results"]
-
-
-def test_a_picture_that_takes_too_long_is_a_task_that_can_be_asked_for(client, emulator, naps):
-    """R004-28: no error loses what is paid for."""
-    emulator.world.progress = AfterReads(3)
-    try:
-        found = client.create_images(model=PICTURE, prompt="tea", wait_timeout=4)
-        assert (found.status, naps) == ("queued", [2.0])
-        assert "look its task up later" in str(found.images[0].error)
-        states = [client.get_images(found.task_id).status for _ in range(3)]
-    finally:
-        emulator.world.progress = Immediate()
-    assert states == ["running", "running", "succeeded"]
-
-
-def test_a_look_up_that_fails_in_passing_does_not_lose_the_picture(client, emulator, slowly, naps):
-    """R004-31: it is repeated until the time is over."""
-    with emulator.fault("server_error", times=4, path="/tasks/"):
-        found = client.create_images(model=PICTURE, prompt="tea")
-    assert found.images[0].url
-
-
-def test_a_look_up_that_is_refused_gives_the_task_back(client, emulator, slowly, naps):
-    """It is paid for: whoever may look can ask later."""
-    with emulator.fault("model_not_open", path="/tasks/"):
-        found = client.create_images(model=PICTURE, prompt="tea")
-    assert (found.status, naps) == ("queued", [2.0])
-    assert found.task_id
-
-
 def test_a_film_has_the_printed_request(client, emulator):
     """R004-14, R004-15, R004-16, R004-17, R004-18, R004-19, R004-41."""
     content = [*TEXT, {"type": "image_url", "image_url": {"url": "https://a.example/a.png"}}]
-    task = client.create_video(
-        model=FILM,
-        content=content,
-        duration=15,
-        resolution="1080p",
-        callback_url="https://me.example/cb",
-        extra_body={"fps": 24},
-    )
+    with pytest.warns(ProfileWarning, match="duration is 15, above 12"):
+        task = client.create_video(
+            model=FILM,
+            content=content,
+            duration=15,
+            resolution="1080p",
+            callback_url="https://me.example/cb",
+            extra_body={"fps": 24},
+        )
     sent = emulator.requests[-1]
     assert sent.path == f"{BASE}/seedance/generate"
     assert sent.body == {
@@ -195,138 +135,10 @@ def test_a_film_has_the_printed_request(client, emulator):
     assert (task.status, task.id) == ("queued", task.raw["native"]["data"]["task_id"])
 
 
-def test_an_accepted_film_says_how_long_and_where(client):
-    """R004-20, R004-21: the wait and the place stay in the native answer."""
-    task = client.create_video(model=FILM, content=TEXT, duration=5)
-    native = task.raw["native"]
-    assert native["status"] == "accepted"
-    assert native["data"]["estimated_wait_time_seconds"] == 45
-    assert native["data"]["check_status_url"] == f"/v1/tasks/{task.id}"
-
-
 def test_no_webhook_is_sent_if_none_was_given(client, emulator):
     """R004-41: the tables of the page do not have it."""
     client.create_video(model=FILM, content=TEXT, duration=5)
     assert emulator.requests[-1].body == {"prompt": EAGLE, "model": FILM, "duration": 5}
-
-
-def test_a_film_is_watched_until_its_result_is_there(client, emulator, slowly):
-    """R004-23, R004-24, R004-26, R004-27, R004-46: progress, then the other path for the result."""
-    task = client.create_video(model=FILM, content=TEXT, duration=5, resolution="720p")
-    states = list(client.watch_video(task.id, poll_interval=2))
-    assert [(each.status, each.progress) for each in states] == [
-        ("queued", 0),
-        ("running", 45),
-        ("succeeded", None),
-    ]
-    done = states[-1].checked()
-    assert done.video_url.startswith("http")
-    assert (done.raw["duration"], done.raw["resolution"]) == (5, "720p")
-    assert done.raw["expires_at"] == done.updated_at + 30 * 24 * 3600
-    assert states[1].created_at <= done.updated_at
-    paths = [each.path.removeprefix(BASE) for each in emulator.requests]
-    assert paths == ["/seedance/generate", *[f"/tasks/{task.id}"] * 3, f"/results/{task.id}"]
-
-
-def test_a_wait_that_is_over_gives_the_task_back(client, slowly, naps):
-    """R004-26, R004-28: the longest wait is the caller's."""
-    task = client.create_video(model=FILM, content=TEXT, duration=5)
-    states = list(client.watch_video(task.id, poll_interval=2, wait_timeout=1))
-    assert [each.status for each in states] == ["queued"]
-    assert client.get_video(task.id).status == "running"
-
-
-def test_a_failed_film_says_why(client, emulator):
-    """R004-25."""
-    with emulator.fault("task_failed", message="The prompt was too dark."):
-        task = client.create_video(model=FILM, content=TEXT, duration=5)
-    found = client.get_video(task.id)
-    assert (found.status, found.ended) == ("failed", True)
-    with pytest.raises(JobFailed, match="The prompt was too dark"):
-        found.checked()
-
-
-@pytest.mark.parametrize(
-    ("said", "reason"),
-    [
-        ({"error": {"code": "NSFW", "message": "Not that."}}, "Not that"),
-        ({"error_message": "Too dark."}, "Too dark"),
-        ({"error": "Too long."}, "Too long"),
-        ({}, "gave no reason"),
-    ],
-)
-def test_the_reason_of_a_failure_is_found_where_it_may_stand(looked_up, said, reason):
-    """R004-25: only the sample of an SDK shows where that is."""
-    task = looked_up({"task_id": "task-1", "status": "failed", **said})
-    with pytest.raises(JobFailed, match=reason):
-        task.checked()
-
-
-def test_a_failed_picture_is_a_failed_job(client, emulator, slowly):
-    with (
-        emulator.fault("task_failed", message="The prompt was too dark."),
-        pytest.raises(JobFailed, match="The prompt was too dark"),
-    ):
-        client.create_images(model=PICTURE, prompt="tea")
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        {"task_id": "task-1", "status": "completed", "result": {"video_url": "https://a.b/v.mp4"}},
-        {
-            "status": "success",
-            "data": {
-                "task_id": "task-1",
-                "status": "completed",
-                "result": {"video_url": "https://a.b/v.mp4"},
-            },
-        },
-    ],
-)
-def test_a_task_that_says_its_result_is_not_asked_again_bare_or_in_an_envelope(looked_up, answer):
-    """R004-23: both forms are met."""
-    task = looked_up(answer)
-    assert (task.status, task.video_url) == ("succeeded", "https://a.b/v.mp4")
-
-
-def test_a_result_without_a_film_is_a_failure(looked_up):
-    """R004-24: nothing else could say it."""
-    done = {"task_id": "task-1", "status": "completed"}
-    task = looked_up(done, done)
-    assert (task.status, task.error.code) == ("failed", "missing_output")
-
-
-def test_an_unknown_status_goes_on(looked_up):
-    task = looked_up({"task_id": "task-1", "status": "upscaling", "progress": "50%", "new": 1})
-    assert (task.status, task.progress, task.ended) == ("unknown", 50, False)
-    assert task.raw["native"]["new"] == 1
-
-
-def test_the_kind_of_a_result_is_told_by_its_keys(looked_up):
-    pictures = {"images": [{"url": "https://a.b/p.png", "width": 8, "height": 6}]}
-    found = looked_up({"task_id": "t", "status": "completed", "result": pictures}, kind="images")
-    assert (found.images[0].url, found.images[0].size) == ("https://a.b/p.png", "8x6")
-
-
-@pytest.mark.parametrize(
-    "url", ["https://evil.example/v1/tasks/task-1", "//evil.example/x", "/v1/other"]
-)
-def test_a_link_of_an_answer_is_never_followed(at_gateway, url):
-    """R004-22: the key goes to the configured address only, under the documented path."""
-    hosts = []
-
-    def answer(request):
-        hosts.append(str(request.url))
-        if request.method == "POST":
-            data = {"task_id": "task-1", "status": "queued", "check_status_url": url}
-            return httpx.Response(200, json={"status": "accepted", "data": data})
-        return httpx.Response(200, json={"task_id": "task-1", "status": "processing"})
-
-    client = at_gateway("seedance2api", answer)
-    task = client.create_video(model=FILM, content=TEXT, duration=5)
-    assert client.get_video(task.id).status == "running"
-    assert hosts[-1] == "https://api.seedance2api.com/v1/tasks/task-1"
 
 
 @pytest.mark.parametrize(
@@ -356,6 +168,52 @@ def test_a_duration_is_required(client, emulator):
     with pytest.raises(ConfigError, match="5 to 30 seconds"):
         client.create_video(model=FILM, content=TEXT)
     assert emulator.requests == []
+
+
+@pytest.mark.parametrize(
+    ("model", "asked", "said"),
+    [
+        ("seedance-1.5-pro", {"duration": 20}, "duration is 20, above 12"),
+        ("seedance-1.0", {"duration": 13}, "duration is 13, above 12"),
+        ("seedance-2.0", {"duration": 16}, "duration is 16, above 15"),
+        ("seedance-1.5-pro", {"resolution": "4k"}, "resolution is '4k', and known are"),
+        ("seedance-2.0", {"extra_body": {"fps": 60}}, "fps is 60, and known are 24"),
+    ],
+)
+def test_what_the_page_takes_and_the_model_cannot_is_warned_of_and_made(
+    client, emulator, model, asked, said
+):
+    """R004-16, R004-17, R004-18: the page says one thing of all models, Ark another of each."""
+    with pytest.warns(ProfileWarning) as warned:
+        task = client.create_video(model=model, content=TEXT, **{"duration": 5, **asked})
+    (complaint,) = {str(each.message) for each in warned}
+    assert f"'seedance2api' sells {model}, which at Ark has another limit: {said}" in complaint
+    assert len(emulator.requests) == 1
+    assert client.get_video(task.id).checked().video_url
+
+
+@pytest.mark.parametrize(
+    ("model", "asked"),
+    [
+        ("seedance-1.5-pro", {"duration": 12, "resolution": "1080p"}),
+        ("seedance-2.0", {"duration": 15, "resolution": "4k", "extra_body": {"fps": 24}}),
+    ],
+)
+def test_what_page_and_model_take_is_sent_in_silence(client, model, asked):
+    """R004-16: warnings are errors in these tests."""
+    assert client.create_video(model=model, content=TEXT, **asked).id
+
+
+def test_beyond_the_page_the_limits_of_the_model_are_not_told_too(client):
+    """R004-16."""
+    with (
+        pytest.warns(ProfileWarning) as warned,
+        pytest.raises(InvalidRequest, match="duration"),
+    ):
+        client.create_video(model=FILM, content=TEXT, duration=31)
+    assert [str(each.message) for each in warned] == [
+        "provider 'seedance2api' prints another limit: duration is 31, above 30"
+    ]
 
 
 def test_a_long_prompt_is_warned_of_and_refused_by_the_gateway(client):
@@ -436,6 +294,19 @@ def test_a_waiting_time_on_a_good_answer_delays_nothing(client, naps):
     assert found.raw["rate"]["retry_after"] == 3600
     assert (found.raw["rate"]["limit"], found.raw["rate"]["remaining"]) == (1000, 999)
     assert naps == []
+
+
+def test_a_refusal_under_a_good_status_waits_as_its_headers_say(at_gateway, naps):
+    """R004-32: the same header counts as soon as it is a refusal, and 3600 s are not waited for."""
+    error = {"status": "error", "error": {"code": "RATE_LIMITED", "message": "Wait."}}
+    answers = [
+        httpx.Response(200, json=error, headers={"X-RateLimit-RetryAfter": "9"}),
+        httpx.Response(200, json=error, headers={"X-RateLimit-RetryAfter": "3600"}),
+    ]
+    client = at_gateway("seedance2api", lambda _: answers.pop(0))
+    with pytest.raises(RateLimited) as caught:
+        client.create_images(model=PICTURE, prompt="tea")
+    assert (caught.value.retry_after, naps) == (3600, [9.0])
 
 
 def test_a_lost_answer_to_a_create_is_sent_once(client, emulator):

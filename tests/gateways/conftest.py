@@ -113,9 +113,13 @@ class Gate(ThreadingHTTPServer):
         self.answers: list[tuple[int, dict[str, str], bytes]] = []
 
     def answer(self, body: Any, status: int = 200, **headers: str) -> None:
-        """Give *body* to one more request; an underscore in a header's name stands for a dash."""
+        """Give *body* to one more request, as JSON unless it is bytes.
+
+        An underscore in a header's name stands for a dash.
+        """
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        self.answers.append((status, named, json.dumps(body).encode()))
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        self.answers.append((status, named, content))
 
     def settings(self, provider: str, **options: Any) -> dict[str, Any]:
         """Give the arguments with which a client or a class of an adapter talks to this."""

@@ -371,6 +371,7 @@ def test_no_secret_is_told_to_a_model_that_wanted_a_picture(told, gate, tmp_path
 
 
 @pytest.mark.parametrize("provider", FILMS)
+@pytest.mark.filterwarnings("ignore::doubao_core.ProfileWarning")
 def test_no_secret_is_told_to_a_model_that_wanted_a_film(told, gate, tmp_path, provider):
     """Check 10. Shows R000-25."""
     settings = gate.settings(provider)

@@ -17,6 +17,7 @@ from doubao_core import (
     InsufficientCredits,
     InvalidRequest,
     Malformed,
+    NotFound,
     Plan,
     ProfileWarning,
     QuotaExceeded,
@@ -289,3 +290,46 @@ def test_pictures_without_an_address_are_no_success(ask, gate):
     gate.answer(shown)
     with pytest.raises((AmbiguousSubmit, Malformed)):
         ask(gate.settings("seedance2api"), picture(model="seedream-4.5"))
+
+
+PAGES = [
+    b"<!DOCTYPE html><html><body><h1>404 Not Found</h1></body></html>",
+    b"\n<html><head><title>404</title></head></html>",
+    b"<pre>Cannot GET /byteplus/v3/contents/generations/tasks</pre>",
+    b"Cannot DELETE /byteplus/v3/contents/generations/tasks/cgt-1",
+    b'{"message": "Cannot GET /x", "error": "Not Found", "statusCode": 404}',
+]
+OPTIONAL = [
+    pytest.param(lambda client: client.list_videos(), id="list"),
+    pytest.param(lambda client: client.delete_video("cgt-1"), id="delete"),
+]
+
+
+@pytest.mark.parametrize("how", OPTIONAL)
+@pytest.mark.parametrize("body", PAGES)
+@pytest.mark.parametrize("status", [404, 405])
+def test_a_path_that_the_proxy_lacks_is_an_operation_that_it_does_not_offer(
+    ask, gate, how, body, status
+):
+    """R002-20: whatever the page looks like that its web server shows."""
+    gate.answer(body, status, Content_Type="text/html")
+    with pytest.raises(UnsupportedOperation) as caught:
+        ask(gate.settings("agentsflare"), how)
+    assert (caught.value.status, caught.value.gateway) == (status, "agentsflare")
+
+
+@pytest.mark.parametrize("how", OPTIONAL)
+def test_the_emulated_proxy_lacks_the_list_and_deleting(ask, at, how):
+    with pytest.raises(UnsupportedOperation, match=r"Cannot (GET|DELETE) /"):
+        ask(at("agentsflare"), how)
+
+
+def test_a_task_that_the_proxy_does_not_know_is_not_found(ask, at, gate):
+    """R002-20: in the upstream's words, whatever was asked."""
+    with pytest.raises(NotFound):
+        ask(at("agentsflare"), lambda client: client.get_video("cgt-of-nobody"))
+    said = {"error": {"code": "NotFound.Task", "message": "The task does not exist."}}
+    gate.answer(said, 404)
+    with pytest.raises(NotFound) as caught:
+        ask(gate.settings("agentsflare"), lambda client: client.delete_video("cgt-1"))
+    assert type(caught.value) is NotFound

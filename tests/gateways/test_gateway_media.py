@@ -82,6 +82,17 @@ def test_the_video_tool_saves_a_film_of_each_gateway(
     assert message.artifact.path.is_file()
 
 
+def test_a_film_whose_result_is_late_is_paid_for_once_and_saved(at, emulator, tmp_path):
+    """R004-24: the tools' poller asks again where the gateway has no result yet."""
+    tool = SeedanceVideoTool(
+        model="seedance-2.0", output_dir=tmp_path, poll_interval=0.01, **at("seedance2api")
+    )
+    with emulator.fault("result_lag", times=2):
+        message = called(tool, prompt="A cup of tea", duration=5)
+    assert message.artifact.path.is_file()
+    assert [each.method for each in emulator.requests].count("POST") == 1
+
+
 @pytest.mark.parametrize(("provider", "model", "seconds", "resolution"), FILMS[1:])
 def test_the_tools_of_llama_index_do_the_same(at, tmp_path, provider, model, seconds, resolution):
     spec = DoubaoToolSpec(
@@ -93,3 +104,17 @@ def test_the_tools_of_llama_index_do_the_same(at, tmp_path, provider, model, sec
     )
     assert [path.suffix for path in tmp_path.iterdir()] == [".mp4"]
     assert not answer.is_error
+
+
+def test_the_tools_tell_a_model_what_a_good_prompt_has(tmp_path):
+    """R003-32: where the model reads it, in both frameworks."""
+    ours = {"provider": "doitong", "output_dir": tmp_path}
+    spec = DoubaoToolSpec(image_model="m", video_model="m", **ours).to_tool_list()
+    picture, film = SeedreamImageTool(model="m", **ours), SeedanceVideoTool(model="m", **ours)
+    for tool, words in ((picture, ("subject", "light", "style")), (film, ("subject", "camera"))):
+        schemas = [tool.tool_call_schema.model_json_schema()] + [
+            each.metadata.get_parameters_dict() for each in spec if each.metadata.name == tool.name
+        ]
+        assert len(schemas) == 2
+        for schema in schemas:
+            assert all(word in schema["properties"]["prompt"]["description"] for word in words)

@@ -22,8 +22,9 @@ from llamaindex_doubao import Doubao, DoubaoEmbedding, DoubaoToolSpec
 from llamaindex_doubao import DoubaoModeration as LlamaModeration
 
 OURS = [
-    *("xroute", "anyfast", "anyfast-ai", "openai-compatible", "agentsflare", "doitong"),
-    *("doitong-generate-image", "doitong-rest", "seedance2api", "seedance2api-x-api-key"),
+    *("xroute", "anyfast", "anyfast-ai", "anyfast-text", "openai-compatible", "agentsflare"),
+    *("doitong", "doitong-generate-image", "doitong-rest"),
+    *("seedance2api", "seedance2api-x-api-key"),
 ]
 
 

@@ -49,19 +49,6 @@ def printed_film():
     }
 
 
-@pytest.fixture
-def soon():
-    """Wait until something holds; gives whether it does."""
-
-    def wait(holds):
-        limit = time.monotonic() + 20
-        while not holds() and time.monotonic() < limit:
-            time.sleep(0.005)
-        return holds()
-
-    return wait
-
-
 class Seen:
     """Remembers what the hooks of a receiver are called with."""
 

@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from doubao_core import ConfigError
-from doubao_core.gateways import Webhook
+from doubao_core.gateways import Webhook, gateway
 from doubao_core.webhooks import Proof, Refused, Signed, Unsigned, callback_url, new_token
 from doubao_core.webhooks.reading import task_of
 
@@ -194,7 +194,7 @@ def test_what_is_signed_is_never_guessed():
     """R003-14, R004-39: no document says it."""
     with pytest.raises(TypeError, match="signs"):
         Signed(**SETTINGS)
-    with pytest.raises(TypeError, match="signs"):
+    with pytest.raises(ConfigError, match="what 'doitong' signs: give signs='body'"):
         Signed.as_documented("doitong", secret=SECRET)
 
 
@@ -204,6 +204,17 @@ def test_of_what_is_documented_only_the_header_is_taken():
     assert (scheme.header, scheme.prefix) == ("X-Doitong-Signature", "sha256=")
     other = Signed.as_documented("doitong", secret=SECRET, signs="body", prefix="hmac ")
     assert (other.header, other.prefix) == ("X-Doitong-Signature", "hmac ")
+
+
+def test_what_is_documented_to_be_signed_need_not_be_said(monkeypatch):
+    says = Webhook(header="X-Theirs", signs="body")
+    theirs = gateway("doitong").but(name="theirs", webhook=says)
+    monkeypatch.setattr("doubao_core.webhooks.scheme.gateway", {"theirs": theirs}.get)
+    scheme = Signed.as_documented("theirs", secret=SECRET)
+    assert (scheme.header, scheme.prefix, scheme.signs) == ("X-Theirs", "", "body")
+    assert scheme.verify({"x-theirs": digest().hex()}, BODY, NOW).genuine
+    timed = {"signs": "timestamp.body", "timestamp_header": "X-Time"}
+    assert Signed.as_documented("theirs", secret=SECRET, **timed).signs == "timestamp.body"
 
 
 @pytest.mark.parametrize("provider", ["seedance2api", "ark", "anyfast"])

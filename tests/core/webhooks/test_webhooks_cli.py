@@ -23,7 +23,7 @@ SECRET = "whsec-3f9a1c77d2"
 
 @contextmanager
 def command(*arguments, **environment):
-    """Run ``doubao webhooks``; interrupts it at the end."""
+    """Run ``doubao webhooks``; ends it at the end, also in the middle of its start."""
     with subprocess.Popen(
         [sys.executable, "-m", "doubao_core.cli", "webhooks", *arguments],
         stdout=subprocess.PIPE,
@@ -34,7 +34,7 @@ def command(*arguments, **environment):
         try:
             yield process
         finally:
-            process.send_signal(signal.SIGINT)
+            process.terminate()
             process.wait(30)
 
 
