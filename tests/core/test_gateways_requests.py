@@ -37,6 +37,7 @@ PLACES = {
     "openai-compatible": (None, "OPENAI_COMPATIBLE_API_KEY"),
     "seedance2api": ("https://api.seedance2api.com", "SEEDANCE2API_API_KEY"),
     "seedance2api-x-api-key": ("https://api.seedance2api.com", "SEEDANCE2API_API_KEY"),
+    "vibegen": ("https://vibegen.art/api/v1", "VIBEGEN_API_KEY"),
     "xroute": ("https://api.xroute.ai/openai/v1", "XROUTE_API_KEY"),
 }
 # Where each can be asked for anything, with the shortest request that it takes.
@@ -51,6 +52,7 @@ ASKED = {
     "openai-compatible": lambda c: c.chat(model="m", messages=HELLO),
     "seedance2api": lambda c: c.get_video("task-1"),
     "seedance2api-x-api-key": lambda c: c.get_video("task-1"),
+    "vibegen": lambda c: c.get_video("task-1"),
     "xroute": lambda c: c.chat(model="m", messages=HELLO),
 }
 BY_HEADER = {"doitong-rest", "seedance2api-x-api-key"}
@@ -180,6 +182,9 @@ def test_an_address_is_used_as_it_is_given(refusing, sent, base_url):
         ("anyfast", "videos.list", lambda c: c.list_videos()),
         ("seedance2api", "videos.delete", lambda c: c.delete_video("task-1")),
         ("agentsflare", "chat.create", lambda c: c.chat(model="m", messages=HELLO)),
+        ("vibegen", "chat.create", lambda c: c.chat(model="m", messages=HELLO)),
+        ("vibegen", "images.create", lambda c: c.create_images(model="m", prompt="a")),
+        ("vibegen", "embeddings.create", lambda c: c.embed(model="m", texts=["a"])),
     ],
 )
 def test_what_a_gateway_cannot_do_is_refused_with_the_names_of_those_that_can(
@@ -255,6 +260,12 @@ def test_doitong_has_an_answer_to_every_picture_option_of_ours(provider):
     }
     refused = {each.partition("=")[0] for each in known()[provider].routes["images.create"].lacks}
     assert translated | refused >= get_type_hints(ImageOptions).keys()
+
+
+def test_vibegen_has_an_answer_to_every_option_of_ours():
+    films = {each.partition("=")[0] for each in known()["vibegen"].routes["videos.create"].lacks}
+    named = {"duration", "resolution", "ratio", "generate_audio", "callback_url", "extra_body"}
+    assert films | named >= get_type_hints(VideoOptions).keys()
 
 
 def test_seedance2api_has_an_answer_to_every_option_of_ours():

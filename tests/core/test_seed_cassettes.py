@@ -140,6 +140,12 @@ seedance-1-0-pro/021768294532558000000000ffffc0a8bc10474251.mp4?X************"
 },
 "completed_at": "2024-01-15T10:35:00Z"
 }""",
+    **dict.fromkeys(
+        ("vibegen/videos.create/seed-004-package", "vibegen/videos.get/seed-004-package"),
+        """{"success":true,"data":{"id":"t1","status":"processing","model":"seedance-2.0","task_type":"text-to-video",
+ "created_at":"2026-01-01T00:00:00Z","updated_at":"2026-01-01T00:00:05Z","estimated_time":60,"credits_consumed":100,
+ "result":{"video_url":"https://x/v.mp4","thumbnail_url":null,"duration":8,"resolution":"1080p","has_audio":true},"error":null}}""",
+    ),
 }
 # The page prints an example for each of these fields, and for no other of the answer.
 FIELDS = {
@@ -334,6 +340,23 @@ def test_a_result_of_seedance2api_is_asked_for_when_the_task_does_not_say_it(at_
     assert (task.status, task.updated_at) == ("succeeded", 1705314900)
     assert task.video_url == "https://cdn.seedance2api.com/videos/..."
     assert task.raw["native"] == json.loads(PRINTED[name])
+
+
+def test_a_film_of_vibegen_is_accepted_and_looked_up(make_client):
+    """The answer to both is the same, with an address before the end, which is not the film's."""
+    client = make_client(provider="vibegen")
+    name = "vibegen/videos.create/seed-004-package"
+    with played(name) as wanted:
+        content = [{"type": "text", "text": wanted.pop("prompt")}]
+        task = client.create_video(content=content, **wanted)
+    assert (task.id, task.status, task.raw["usage"]) == ("t1", "running", {"credits": 100})
+    assert task.raw["native"] == json.loads(PRINTED[name])
+    with played("vibegen/videos.get/seed-004-package"):
+        task = client.get_video("t1")
+    assert (task.status, task.model, task.video_url) == ("running", "seedance-2.0", None)
+    assert (task.created_at, task.updated_at) == (1767225600, 1767225605)
+    assert (task.raw["duration"], task.raw["resolution"]) == (8, "1080p")
+    assert task.raw["generate_audio"] is True
 
 
 def test_the_printed_request_to_xroute_is_sent_as_it_is(at_gateway):

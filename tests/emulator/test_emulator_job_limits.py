@@ -20,6 +20,7 @@ CREATES = {
     "seedance2api": ("/v1/seedance/generate", OWN_FILM),
     "seedance2api pictures": ("/v1/seedream/generate", OWN_PICTURE),
     "doitong": ("/v1/text_to_image", DOITONG),
+    "vibegen": ("/generations", {"model": "seedance-2.0", "prompt": "tea"}),
 }
 REFUSALS = {
     "ark": lambda body: body["error"]["code"] == "InflightBatchsizeExceeded",
@@ -27,6 +28,7 @@ REFUSALS = {
     "agentsflare": lambda body: body == {"statusCode": 429, "message": "Too many requests"},
     "anyfast": lambda body: "unfinished tasks" in body["error"]["message"],
     "seedance2api": lambda body: body["error"]["code"] == "RATE_LIMITED",
+    "vibegen": lambda body: "unfinished tasks" in body["error"],
     "doitong": lambda body: body["errors"][0]["extensions"]["code"] == "RATE_LIMITED",
 }
 

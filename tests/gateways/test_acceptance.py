@@ -246,7 +246,7 @@ CREATES = [
     for operation in sorted(MAKING.keys() & gateway.routes.keys())
     if name not in {"ark", "byteplus", "byteplus-eu", "emulator"}
 ]
-DIALECTS = ["agentsflare", "anyfast", "doitong", "seedance2api"]
+DIALECTS = ["agentsflare", "anyfast", "doitong", "seedance2api", "vibegen"]
 
 
 @pytest.mark.filterwarnings("ignore::doubao_core.ProfileWarning")
@@ -273,7 +273,7 @@ def test_the_creates_of_every_gateway_are_among_them():
     """Check 7."""
     assert {name for name, _ in CREATES} >= {
         *("agentsflare", "anyfast", "doitong", "doitong-generate-image", "doitong-rest"),
-        *("seedance2api", "seedance2api-x-api-key"),
+        *("seedance2api", "seedance2api-x-api-key", "vibegen"),
     }
 
 
@@ -299,7 +299,7 @@ def test_an_empty_balance_is_not_asked_again(ask, gate, naps):
 SIGNATURE = "X-Tos-Signature=5f0c9d"
 PAYLOAD = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJ" * 4
 PICTURES = ["doitong", "doitong-rest", "seedance2api", "seedance2api-x-api-key", "anyfast"]
-FILMS = ["agentsflare", "seedance2api", "anyfast"]
+FILMS = ["agentsflare", "seedance2api", "anyfast", "vibegen"]
 
 
 def refusal_of(provider, key):

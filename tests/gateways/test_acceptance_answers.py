@@ -154,6 +154,10 @@ RETOLD = {
         *("seedance2api", look, printed("seedance2api/videos.get/seed-004-result")[0]),
         {"status": "succeeded", "updated_at": 1705314900},
     ),
+    "vibegen": (
+        *("vibegen", look, printed("vibegen/videos.get/seed-004-package")[0]),
+        {"id": "t1", "status": "running", "created_at": 1767225600, "updated_at": 1767225605},
+    ),
     # The page names a package that is another service's; this is how that one answers.
     "a package of the same name": (
         *("seedance2api", look),
@@ -235,6 +239,10 @@ REFUSALS = {
     "seedance2api key": (
         *(AuthenticationError, "seedance2api", picture),
         *printed("seedance2api/images.create/seed-004-invalid-key"),
+    ),
+    "vibegen credits": (
+        *(InsufficientCredits, "vibegen", look),
+        *({"error": "Pay first.", "credits_needed": 5}, 402),
     ),
     "a package of the same name": (
         *(InsufficientCredits, "seedance2api", look),

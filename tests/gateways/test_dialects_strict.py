@@ -14,6 +14,7 @@ CHAT = {
 }
 FLAT = {"service": "seedream", "prompt": "tea"}
 FILM = {"model": "seedance-2.0", "prompt": "tea", "duration": 5}
+VIBE = {"model": "seedance-2.0", "prompt": "tea"}
 PICTURE = {"model": "seedream-4.5", "prompt": "tea"}
 
 
@@ -44,6 +45,10 @@ def post(emulator):
         ("seedance2api", "/v1/seedance/generate", {**FILM, "duration": 31}),
         ("seedance2api", "/v1/seedream/generate", {**PICTURE, "num_images": 5}),
         ("seedance2api", "/v1/seedream/generate", {**PICTURE, "size": "1K"}),
+        ("vibegen", "/generations", {**VIBE, "duration": 5}),
+        ("vibegen", "/generations", {**VIBE, "ratio": "16:9"}),
+        ("vibegen", "/generations", {**VIBE, "image_urls": ["a.png"]}),
+        ("vibegen", "/generations", {**VIBE, "callback_url": "nowhere"}),
     ],
 )
 def test_what_a_page_does_not_allow_is_a_bad_request(post, dialect, path, body):
@@ -58,6 +63,7 @@ def test_what_a_page_does_not_allow_is_a_bad_request(post, dialect, path, body):
         ("doitong", "/graphql", {}, HEADER),
         ("doitong", "/v1/text_to_image", FLAT, BEARER),
         ("seedance2api", "/v1/seedream/generate", PICTURE, {}),
+        ("vibegen", "/generations", VIBE, HEADER),
     ],
 )
 def test_a_key_in_another_header_than_the_page_has_is_none(post, dialect, path, body, headers):

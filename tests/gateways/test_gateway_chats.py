@@ -152,5 +152,5 @@ def test_the_frameworks_know_no_gateway_by_name(package):
     """A gateway is data below the core: no adapter has a branch for one."""
     for path in Path(package.__path__[0]).rglob("*.py"):
         text = path.read_text()
-        for name in ("xroute", "anyfast", "agentsflare", "doitong", "seedance2api"):
+        for name in ("xroute", "anyfast", "agentsflare", "doitong", "seedance2api", "vibegen"):
             assert f'"{name}"' not in text, path

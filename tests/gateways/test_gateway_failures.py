@@ -100,6 +100,7 @@ def test_an_error_under_a_good_status_is_classed_by_the_gateways_codes(
         ("agentsflare", film(), {"error": {"code": "BadGateway", "message": "Upstream."}}),
         ("doitong", picture(), {"errors": [{"message": "No.", "extensions": {"code": "BAD"}}]}),
         ("seedance2api", film(), {"status": "error", "error": {"code": "BAD", "message": "No."}}),
+        ("vibegen", film(duration=8), {"error": "No."}),
     ],
 )
 def test_what_a_relay_lost_may_have_been_accepted_whatever_it_calls_it(
@@ -192,6 +193,7 @@ def elsewhere():
         ("doitong-rest", picture()),
         ("seedance2api", lambda client: client.get_video("task-1")),
         ("seedance2api-x-api-key", film()),
+        ("vibegen", film(duration=8)),
     ],
 )
 def test_a_redirect_is_not_followed_and_takes_no_key_along(

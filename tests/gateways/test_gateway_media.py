@@ -21,6 +21,7 @@ FILMS = [
     ("seedance2api", "seedance-1.5-pro", 5, "720p"),
     ("anyfast", "doubao-seedance-1-0-pro-250528", 2, "480p"),
     ("agentsflare", "seedance-1-0-pro-250528", 2, "480p"),
+    ("vibegen", "seedance-2.0", 4, "480p"),
 ]
 
 

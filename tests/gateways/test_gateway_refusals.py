@@ -24,7 +24,7 @@ from llamaindex_doubao import DoubaoModeration as LlamaModeration
 OURS = [
     *("xroute", "anyfast", "anyfast-ai", "anyfast-text", "openai-compatible", "agentsflare"),
     *("doitong", "doitong-generate-image", "doitong-rest"),
-    *("seedance2api", "seedance2api-x-api-key"),
+    *("seedance2api", "seedance2api-x-api-key", "vibegen"),
 ]
 
 

@@ -16,6 +16,10 @@ SAID = {
         "data": {"task_id": task_id, "status": status},
     },
     "seedance2api": lambda task_id, status: {"task_id": task_id, "status": status},
+    "vibegen": lambda task_id, status: {
+        "success": True,
+        "data": {"id": task_id, "status": status},
+    },
 }
 
 

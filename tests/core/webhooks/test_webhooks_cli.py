@@ -108,6 +108,18 @@ def test_the_command_checks_signatures_as_it_is_told(emulator, key):
             assert line() == [made, "succeeded"]
 
 
+def test_the_command_needs_but_the_secret_where_the_rest_is_known(emulator, key):
+    with serving(
+        emulator, "vibegen", DOUBAO_WEBHOOK_SECRET=SECRET, VIBEGEN_API_KEY=key
+    ) as (url, line), Client(
+        provider="vibegen", base_url=emulator.base_url_of("vibegen"), api_key=key
+    ) as client:  # fmt: skip
+        assert httpx.post(url, json={"data": {"id": "forged"}}).status_code == 400
+        with emulator.sign_webhooks(SECRET, header="X-Seedance-Signature"):
+            order = {**ORDER, "model": "seedance-2.0", "callback_url": url}
+            assert line_of(line, client.create_video(**order).id) == "succeeded"
+
+
 def test_the_command_takes_each_part_of_a_scheme(emulator, key):
     """R003-14."""
     options = {
@@ -166,6 +178,7 @@ def line_of(line, task_id):
         (("--signs", "timestamp.body", "--signature-fields", "t"), SECRET, "t,v1"),
         (("--signs", "body"), "short", "too short"),
         (("--provider", "xroute"), "", "does not say what it delivers"),
+        (("--provider", "vibegen", "--signature-prefix", "v1:"), "", "DOUBAO_WEBHOOK_SECRET"),
     ],
 )
 def test_the_command_guesses_nothing_of_a_signature(arguments, secret, said):

@@ -217,6 +217,11 @@ def test_what_is_documented_to_be_signed_need_not_be_said(monkeypatch):
     assert Signed.as_documented("theirs", secret=SECRET, **timed).signs == "timestamp.body"
 
 
+def test_vibegens_package_says_everything_but_the_secret():
+    scheme = Signed.as_documented("vibegen", secret=SECRET)
+    assert (scheme.header, scheme.prefix, scheme.signs) == ("X-Seedance-Signature", "", "body")
+
+
 @pytest.mark.parametrize("provider", ["seedance2api", "ark", "anyfast"])
 def test_where_no_header_is_documented_it_has_to_be_given(provider):
     """R004-39."""

@@ -99,6 +99,9 @@ def test_the_status_says_what_happened_whatever_the_event_is_called(data, status
         ("seedance2api", {"event": "account.warning", "data": {"credits": 3}}),
         ("seedance2api", {"event": "ping", "data": None}),
         ("seedance2api", {"data": []}),
+        ("vibegen", {"event": "credits.low", "data": {"remaining": 3}}),
+        ("vibegen", {"event": "ping", "data": None}),
+        ("vibegen", {"id": "t1", "status": "completed"}),
     ],
 )
 def test_what_is_about_no_task_is_ignored(emulator, listen, provider, body):
