@@ -11,6 +11,9 @@ import json
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+from doubao_core import media
+from doubao_core.redaction import redact
+
 JSON: TypeAlias = dict[str, Any]
 
 _OPTIONS = ("detail", "fps", "image_pixel_limit")
@@ -29,6 +32,16 @@ _AUDIO_FORMATS = {
 _FOREIGN = frozenset(
     {"cache_control", "filename", "file_filename", "metadata", "mime_type", "index"}
 )
+# How a block of each type is written as a standard one with base64, to be shown in errors.
+_WITH_BASE64 = {
+    "image": ("image", "image/png"),
+    "image_url": ("image", "image/png"),
+    "video": ("video", "video/mp4"),
+    "video_url": ("video", "video/mp4"),
+    "audio": ("audio", "audio/mpeg"),
+    "input_audio": ("audio", "audio/mpeg"),
+    "text-plain": ("text-plain", "text/plain"),
+}
 _PDF = "application/pdf"
 _FILENAME = "document.pdf"
 """The service wants a name with inline files (ark.md 4.2); blocks need not have one."""
@@ -157,6 +170,8 @@ def _native(block: JSON) -> JSON:
         value = {"url": value}
     if not isinstance(value, dict) or not value:
         raise ValueError(f"a {kind} block needs a {kind} object with something in it")
+    for name in ("url", "file_url"):
+        _check_url(kind, str(value.get(name) or ""))
     options = {name: block[name] for name in _OPTIONS if block.get(name) is not None}
     filled = {name: inner for name, inner in value.items() if inner is not None}
     return {"type": kind, kind: {**options, **filled}}
@@ -175,15 +190,35 @@ def _source(block: JSON) -> tuple[str, str, str]:
         head, _, data = url.partition(";base64,")
         mime_type = head.removeprefix("data:")
     elif url:
+        _check_url(kind, url)
         return "url", url, _bare(mime_type)
     elif block.get("file_id"):
         return "file_id", str(block["file_id"]), _bare(mime_type)
     if not data:
-        raise ValueError(f"a content block of type {kind!r} needs url, base64 or file_id")
+        wanted = f"a content block of type {kind!r} needs url, base64 or file_id"
+        raise ValueError(f"{wanted}, not path: {_as_base64(kind)}" if "path" in block else wanted)
     if not mime_type:
         raise ValueError(f"a content block of type {kind!r} with base64 needs a mime_type")
     mime_type = _bare(mime_type)
     return "base64", f"data:{mime_type};base64,{data}", mime_type
+
+
+def _check_url(kind: str | None, url: str) -> None:
+    """Refuse the path of a file in place of a URL; an id that may stand there is none."""
+    if media.is_path(url):
+        shown = redact(url)[:80]  # It may be base64.
+        raise ValueError(
+            f"a content block of type {kind!r} has a file in place of a URL ({shown!r}), which the "
+            f"service cannot fetch: {_as_base64(kind)}"
+        )
+
+
+def _as_base64(kind: str | None) -> str:
+    shown, mime_type = _WITH_BASE64.get(str(kind), ("file", _PDF))
+    return (
+        f'read the file and send its bytes as {{"type": "{shown}", "base64": '
+        f'base64.b64encode(content).decode(), "mime_type": "{mime_type}"}}'
+    )
 
 
 def _bare(mime_type: str) -> str:

@@ -120,7 +120,13 @@ class _Writer:
     def _url(self, block: Any, data: bytes | IOBase | None) -> str | None:
         """Give the block's URL, or ``None`` if its content is in it or in a file."""
         if block.url:
-            return str(block.url)
+            if media.is_path(url := str(block.url)):
+                raise ConfigError(
+                    f"the {type(block).__name__} in {self.where} has a file in place of a URL "
+                    f"({url[:80]!r}), which the service cannot fetch: give it as path, to have its "
+                    "bytes sent in base64"
+                )
+            return url
         if data or block.path:
             return None
         raise ConfigError(

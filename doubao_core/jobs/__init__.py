@@ -16,6 +16,7 @@ from doubao_core.jobs.batch import AsyncBatch, Batch, Done
 from doubao_core.jobs.budget import Budget
 from doubao_core.jobs.configured import LEDGER, Order
 from doubao_core.jobs.drive import AsyncJobs, Jobs
+from doubao_core.jobs.errors import LedgerError
 from doubao_core.jobs.job import Job
 from doubao_core.jobs.machine import State
 from doubao_core.jobs.record import OUTPUT_DIR
@@ -30,6 +31,7 @@ __all__ = [
     "Done",
     "Job",
     "Jobs",
+    "LedgerError",
     "Order",
     "State",
 ]

@@ -20,7 +20,7 @@ from typing import Any, Self
 from doubao_core import media
 from doubao_core.errors import ConfigError
 from doubao_core.jobs.budget import Budget, Spending
-from doubao_core.jobs.configured import LEDGER, Order
+from doubao_core.jobs.configured import LEDGER, Order, check_order, ledger_url
 from doubao_core.jobs.drive import AsyncJobs, Jobs
 from doubao_core.jobs.job import Job
 from doubao_core.jobs.machine import State
@@ -85,7 +85,7 @@ class Batch:
         self,
         name: str,
         *,
-        ledger: str = LEDGER,
+        ledger: str | Path = LEDGER,
         output_dir: str | Path | media.Storage | None = None,
         concurrency: int = CONCURRENCY,
         per_minute: int | None = None,
@@ -106,7 +106,7 @@ class Batch:
             budget,
             None if price_table is None else Prices.read(price_table),
         )
-        self._url = queue or _beside(ledger)
+        self._url = queue or _beside(ledger_url(ledger))
         self._queue = DurableQueue(
             name,
             self._worker.work,
@@ -165,11 +165,12 @@ class Batch:
                 are one job.
 
         Raises:
-            ConfigError: The key stands for another order or is none that the ledger can keep, or
-                the batch has a budget and the price of the order is not known.
+            ConfigError: This is no order, or the key stands for another or is none that the ledger
+                can keep, or the batch has a budget and the price of the order is not known.
         """
         from doubao_core.jobs.ledger import check_key
 
+        check_order(order)
         key = order.digest[:32] if key is None else key
         check_key(self._worker.job(key))
         task = task_of(key, order)

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeAlias, TypeVar
 from doubao_core import media
 from doubao_core.client import AsyncClient, Client
 from doubao_core.errors import AmbiguousSubmit, ConfigError, install_hint
+from doubao_core.gateways import gateway
+from doubao_core.jobs.errors import LedgerError
 from doubao_core.jobs.job import Job
 from doubao_core.jobs.machine import ENDED, State
 from doubao_core.jobs.reconcile import PATIENCE
@@ -46,10 +48,10 @@ class Configured(ABC, Generic[C]):
         self,
         client: C | None = None,
         *,
-        ledger: str = LEDGER,
+        ledger: str | Path = LEDGER,
         output_dir: str | Path | media.Storage | None = None,
         scope: str = "",
-        mark: bool = True,
+        mark: bool | None = None,
         poll_interval: float | None = None,
         patience: float = PATIENCE,
         lease: float = 30.0,
@@ -61,10 +63,11 @@ class Configured(ABC, Generic[C]):
             )
         self._own = client is None
         self._client = self._made(**connection) if client is None else client
-        self._ledger, self._leases = _kept(ledger, lease)
+        marks = _marks(self._client.provider, mark)
+        self._ledger, self._leases = _kept(ledger_url(ledger), lease)
         self._storage = None if output_dir is None else media.storage(output_dir)
         self._scope = scope
-        self._mark = mark
+        self._marks = marks
         self._poll_interval = poll_interval
         self._patience = patience
         self._options: dict[str, Any] = {
@@ -90,10 +93,12 @@ class Configured(ABC, Generic[C]):
 
     def key_of(self, order: Order) -> str:
         """Give the key of an *order* that was given none: the same for equal orders in a scope."""
+        check_order(order)
         identity = f"{self._scope}\0{order.digest}".encode()
         return f"{order.kind}-{hashlib.sha256(identity).hexdigest()[:32]}"
 
     def _draft(self, order: Order, key: str | None) -> Record:
+        check_order(order)
         return Record(
             key=self.key_of(order) if key is None else key,
             kind=order.kind,
@@ -124,7 +129,7 @@ class Configured(ABC, Generic[C]):
         rules = Rules(
             provider=self._client.provider,
             storage=self._storage,
-            marks=self._mark,
+            marks=self._marks,
             patience=self._patience,
         )
         return Finish(self._ledger, self._leases, self._client, studio, limits, rules)
@@ -144,6 +149,49 @@ class Configured(ABC, Generic[C]):
     def _left(self) -> list[str]:
         jobs = self._ledger.jobs(_LEFT)
         return [each.key for each in jobs if each.provider == self._client.provider]
+
+
+def ledger_url(ledger: str | Path) -> str:
+    """Give the address of a *ledger*, which may be the path of a file of SQLite.
+
+    Raises:
+        LedgerError: It is neither.
+    """
+    if isinstance(ledger, Path):
+        return f"sqlite:///{ledger}"
+    if not isinstance(ledger, str):
+        raise LedgerError(
+            f"ledger= cannot be {type(ledger).__name__}: give an address such as "
+            "sqlite:///jobs.sqlite3, or the Path of a file"
+        )
+    return ledger
+
+
+def _marks(provider: str, wanted: bool | None) -> bool:
+    """Whether tasks carry the marks of their jobs: where the provider has a field for them."""
+    films = gateway(provider).routes.get("videos.create")
+    takes = films is None or "safety_identifier" not in films.lacks
+    if wanted and not takes:
+        raise ConfigError(
+            f"provider {provider!r} has no field for the mark of a job (safety_identifier): leave "
+            "mark= out, or give mark=False",
+            param="mark",
+        )
+    return takes if wanted is None else wanted
+
+
+def check_order(order: object) -> None:
+    """Refuse what is no order, such as the fields of one.
+
+    Raises:
+        ConfigError: *order* is something else.
+    """
+    if not isinstance(order, ImageOrder | VideoOrder):
+        raise ConfigError(
+            "an order is an ImageOrder or a VideoOrder of doubao_core.studio, not a "
+            f"{type(order).__name__}: ImageOrder.from_request(…) and VideoOrder.from_request(…) "
+            "make one of a request's fields"
+        )
 
 
 def until(timeout: float | None) -> float:

@@ -48,14 +48,15 @@ class Jobs(_Face[Client]):
     Args:
         client: The client to send with; without one, one is made from *connection* and closed with
             this object.
-        ledger: Address of the ledger: ``sqlite:///file`` for the processes of one machine,
-            ``postgresql://…`` for many.
+        ledger: Address of the ledger: ``sqlite:///file``, or the ``Path`` of that file, for the
+            processes of one machine, ``postgresql://…`` for many.
         output_dir: Folder or URL for results. Without one a job's results go where the program that
             ordered it saves, which the ledger knows, and those of new jobs to ``doubao_media``.
         scope: Part of the keys that are made here, to keep equal orders of different callers apart.
         mark: Put a mark of the job into ``safety_identifier`` of a film, unless the order has one,
-            so that its task can be found if the answer is lost. Without it a task is recognised by
-            its settings and time alone, and held if that is not certain.
+            so that its task can be found if the answer is lost; by default where the provider has
+            that field. Without it a task is recognised by its settings and time alone, and held if
+            that is not certain.
         poll_interval: Seconds between look-ups of a task; by default they adapt.
         patience: Seconds for which the task of a lost answer is looked for before it is held.
         lease: Seconds after which the work of a process that died is taken over.

@@ -6,6 +6,7 @@ and ``explain`` (what a model is told). :class:`Studio` and :class:`AsyncStudio`
 """
 
 from doubao_core.studio.allowance import Allowance
+from doubao_core.studio.approval import NotAsked
 from doubao_core.studio.arguments import (
     Arguments,
     ImageArguments,
@@ -40,6 +41,7 @@ __all__ = [
     "ImageResult",
     "ImageRules",
     "MadeImage",
+    "NotAsked",
     "Pricing",
     "Progress",
     "References",

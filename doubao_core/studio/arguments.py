@@ -9,10 +9,19 @@ from collections.abc import Collection, Generator, Mapping
 from contextlib import contextmanager
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    create_model,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import SkipJsonSchema, WithJsonSchema
 
+from doubao_core.api.naming import check_arguments
 from doubao_core.errors import ConfigError
 from doubao_core.studio.models import MOST_GROUP
 
@@ -74,6 +83,14 @@ class Arguments(BaseModel):
 
     rare: ClassVar[frozenset[str]] = frozenset()
     developers: ClassVar[frozenset[str]] = frozenset()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_names(cls, given: Any) -> Any:
+        """Say what was meant by a wrong name: pydantic says only that it is wrong."""
+        if isinstance(given, Mapping):
+            check_arguments(cls, given)
+        return given
 
 
 class ImageArguments(Arguments):
@@ -272,6 +289,11 @@ def asked(
     Raises:
         ConfigError: It does not fit; the text says what to change.
     """
+    if not isinstance(given, Mapping):
+        raise ConfigError(
+            f'the arguments must be a mapping such as {{"prompt": "…"}}, not a '
+            f"{type(given).__name__}"
+        )
     for name, value in given.items():
         if name in unseen and name not in fixed and _nothing(value) is not None:
             raise ConfigError(f"{name} cannot be set here: leave it out")
@@ -307,7 +329,8 @@ def complaint(error: ValidationError) -> str:
 def faults(error: ValidationError) -> str:
     """List what does not fit, whoever wrote it."""
     return "; ".join(
-        f"{fault['loc'][0] if fault['loc'] else 'the call'}: {fault['msg']}"
+        f"{fault['loc'][0] if fault['loc'] else 'the call'}: "
+        f"{fault['msg'].removeprefix('Value error, ')}"
         for fault in error.errors(include_url=False, include_input=False, include_context=False)
         # Of an argument that may be left out, pydantic also says that it could have been.
         if fault["type"] != "none_required"

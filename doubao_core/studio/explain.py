@@ -31,6 +31,10 @@ _LOST = (
     "The answer to a paid request was lost, so it may or may not have been accepted and charged. "
     "Do not send it again by yourself: tell the user, who can look it up."
 )
+_PLANNED = (
+    "The limits that the program keeps by itself leave no room for it now; nothing was sent and "
+    "nothing was paid. Other arguments do not help: tell the user."
+)
 _NOT_OFFERED = (
     "The provider cannot do this; nothing was sent. Other arguments do not help: tell the user."
 )
@@ -75,6 +79,10 @@ def explained(error: DoubaoError) -> str:
 
 def _settled(error: DoubaoError) -> str | None:
     """Give the advice where the program's choice is at fault, which no argument corrects."""
+    # No answer: it was a plan (docs/gateways.md) that refused.
+    spent = isinstance(error, QuotaExceeded | InsufficientCredits)
+    if spent and error.status is None and not _is_services(error):
+        return _PLANNED
     # With a parameter it is one argument that the provider has nothing for.
     if isinstance(error, UnsupportedOperation) and error.param is None:
         return _NOT_OFFERED

@@ -264,7 +264,7 @@ BAD = {
     "chat": (lambda c: c.chat(model="nope", messages=HELLO), NotFound),
     "chat without messages": (lambda c: c.chat(model=SEED, messages=[]), InvalidRequest),
     "stream": (lambda c: list(c.stream_chat(model="nope", messages=HELLO)), NotFound),
-    "embed": (lambda c: c.embed(model=VISION, texts=["a"]), InvalidRequest),
+    "embed": (lambda c: c.embed(model=TEXT, texts=["a"], dimensions=7), InvalidRequest),
     "multimodal": (
         lambda c: c.embed_multimodal(
             model=VISION, parts=[{"type": "text", "text": "a"}], dimensions=7

@@ -18,7 +18,7 @@ FILM = {"model": "seedance-2.0", "content": TEXT}
 def test_a_film_whose_answer_was_lost_is_found_and_paid_once(at, emulator, tmp_path):
     """By its settings and its time: the service has no field for a mark."""
     ledger = f"sqlite:///{tmp_path}/jobs.db"
-    settings = {**at("vibegen"), "ledger": ledger, "output_dir": tmp_path, "mark": False}
+    settings = {**at("vibegen"), "ledger": ledger, "output_dir": tmp_path}
     order = VideoOrder(
         model="seedance-2.0", content=TEXT, options={"duration": 4, "resolution": "480p"}
     )

@@ -27,7 +27,12 @@ from llama_index.core.rate_limiter import TokenBucketRateLimiter
 from pydantic import SecretStr, ValidationError
 
 from doubao_core import ConfigError
-from llamaindex_doubao import Doubao
+from llamaindex_doubao import (
+    Doubao,
+    DoubaoEmbedding,
+    DoubaoMultiModalEmbedding,
+    DoubaoSparseEmbedding,
+)
 
 HI = [ChatMessage(content="hi")]
 KEY = "sk-very-secret"
@@ -135,6 +140,22 @@ def test_a_misspelt_argument_is_refused_with_the_right_name(name, other):
     with pytest.raises(ValidationError, match=f"no argument '{name}': did you mean '{other}'") as e:
         Doubao(model="m", **{name: KEY})
     assert KEY not in str(e.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "other"),
+    [
+        (Doubao, "model_name", "model"),
+        (DoubaoEmbedding, "model", "model_name"),
+        (DoubaoMultiModalEmbedding, "model", "model_name"),
+        (DoubaoSparseEmbedding, "model", "model_name"),
+    ],
+)
+def test_the_model_under_the_name_of_another_class_is_refused_with_the_right_name(
+    kind, name, other
+):
+    with pytest.raises(ValidationError, match=f"no argument '{name}': did you mean '{other}'"):
+        kind(**{name: "doubao-embedding-vision-251215"})
 
 
 def test_an_argument_like_no_other_is_refused():

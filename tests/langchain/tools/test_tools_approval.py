@@ -368,7 +368,7 @@ def test_a_person_can_take_an_argument_away(films, agent_with, run, creates):
     [
         ({"duration": 99}, "duration must be 4 to 15 seconds, not 99"),
         ({"duration": "long"}, "duration: "),
-        ({"durration": 5}, "durration: "),
+        ({"durration": 5}, "no argument 'durration': did you mean 'duration'"),
         ({"duration": 9}, "8 seconds of video at most"),
         ({"watermark": True}, "watermark is fixed by the program"),
     ],
