@@ -159,7 +159,7 @@ GOALS = (
         )
     ),
     at_most("256 streams at once: ms to the first token above the server's", streams.LIVE, 50),
-    cheaper("short call, one after the other", calls.SHORT, 3.5, 4.5),
+    cheaper("short call, one after the other", calls.SHORT, 3.2, 4),
     cheaper("call with 10 messages of 4 KB", calls.LONG, 6, 7.5),
     cheaper("call with 5 tools", calls.TOOLS, None, None),
     grows(
