@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from starlette.routing import Route
 
-from doubao_emulator import media, unfinished
+from doubao_emulator import films, media, unfinished
 from doubao_emulator.chat_request import REFUSED_PHRASE
 from doubao_emulator.deliveries import Deliveries, Story
 from doubao_emulator.dialects.dialect import Dialect, DialectError, bearer_key
@@ -24,7 +24,6 @@ from doubao_emulator.dialects.quota import Quota
 from doubao_emulator.exchange import exchange_of, json_reply
 from doubao_emulator.progress import Phase
 from doubao_emulator.render import Still, render_still
-from doubao_emulator.render_video import FPS, Film, render_film
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -229,22 +228,9 @@ class _Desk:
 
     def _film(self, job: Job) -> dict[str, JSON]:
         resolution = job.asked.get("resolution", "720p")
-        width, height = _PIXELS[resolution] if resolution != "4k" else _PIXELS["1080p"]
+        size = _PIXELS[resolution] if resolution != "4k" else _PIXELS["1080p"]
         seconds = job.asked["duration"]
-        film = Film(
-            prompt=job.asked["prompt"],
-            width=width,
-            height=height,
-            frames=seconds * FPS + 1,
-            audio=False,
-        )
-        url = media.publish(
-            self._world,
-            extension="mp4",
-            size=film.size,
-            seconds=seconds,
-            render=partial(render_film, film),
-        )
+        url = films.publish(self._world, job.asked["prompt"], size, seconds, audio=False)
         return {"video_url": url, "duration": seconds, "resolution": resolution}
 
 

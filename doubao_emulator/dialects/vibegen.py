@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING
 
 from starlette.routing import Route
 
-from doubao_emulator import media, unfinished
+from doubao_emulator import films, unfinished
 from doubao_emulator.chat_request import REFUSED_PHRASE
 from doubao_emulator.deliveries import Deliveries, Story
 from doubao_emulator.dialects.dialect import Dialect, DialectError, bearer_key
 from doubao_emulator.exchange import exchange_of, json_reply
 from doubao_emulator.progress import Phase
-from doubao_emulator.render_video import FPS, Film, render_film
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -199,22 +198,9 @@ class _Desk:
     def _made(self, asked: Mapping[str, JSON]) -> dict[str, JSON]:
         seconds = asked.get("duration", _SECONDS[asked["model"]][0])
         resolution = asked.get("resolution", "720p")
-        width, height = _pixels(resolution, asked.get("aspect_ratio", "16:9"))
+        size = _pixels(resolution, asked.get("aspect_ratio", "16:9"))
         audio = asked.get("generate_audio", False)
-        film = Film(
-            prompt=asked["prompt"],
-            width=width,
-            height=height,
-            frames=seconds * FPS + 1,
-            audio=audio,
-        )
-        url = media.publish(
-            self._world,
-            extension="mp4",
-            size=film.size,
-            seconds=seconds,
-            render=partial(render_film, film),
-        )
+        url = films.publish(self._world, asked["prompt"], size, seconds, audio=audio)
         shape = {"duration": seconds, "resolution": resolution, "has_audio": audio}
         return {"video_url": url, "thumbnail_url": None, **shape}
 
