@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import time
 import zlib
 from contextlib import suppress
@@ -33,11 +32,11 @@ from sqlalchemy import (
 from sqlalchemy.exc import SQLAlchemyError
 
 from doubao_core.jobs.errors import LedgerError
+from doubao_core.pacing.rows import on_sqlite
 
 VERSION = 2
 """Of the tables; an older ledger is brought to it, a newer one is refused."""
 LONGEST_KEY = 200
-_BUSY_SECONDS = 30
 
 _TABLES = MetaData()
 JOBS = Table(
@@ -115,27 +114,11 @@ def _on_sqlite(address: URL) -> Engine:
         # The process may change its folder between two connections.
         file = Path(str(address.database)).absolute()
         address = address.set(database=str(file))
-    engine = create_engine(address, connect_args={"timeout": _BUSY_SECONDS})
+    # Some builds of SQLite take less care by default, and a mark that a power cut undid would be a
+    # second payment.
+    engine = on_sqlite(address, synchronous="EXTRA")
     if file is not None:
         _watch(engine, file)
-
-    @event.listens_for(engine, "connect")
-    def _configure(connection: Any, _: Any) -> None:
-        # sqlite3's own transactions begin too late to be atomic; the next listener begins them.
-        connection.isolation_level = None
-        # Of processes that switch a new file at once some are refused, whatever the timeout; the
-        # file is switched then by another, and all of them go on.
-        with suppress(sqlite3.OperationalError):
-            connection.execute("PRAGMA journal_mode=WAL")
-        # Some builds of SQLite take less care by default, and a mark that a power cut undid would
-        # be a second payment.
-        connection.execute("PRAGMA synchronous=EXTRA")
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        reading = connection.get_execution_options().get("doubao_reading")
-        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
-
     return engine
 
 
@@ -164,7 +147,8 @@ def _watch(engine: Engine, file: Path) -> None:
             # SQLite would make an empty one, which the next process takes for the ledger.
             raise LedgerError(_gone(file))
 
-    @event.listens_for(engine, "begin")
+    # Before a transaction is begun on it.
+    @event.listens_for(engine, "begin", insert=True)
     def _check(_: Connection) -> None:
         try:
             found = file.stat()

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from doubao_core.errors import ConfigError, install_hint
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import URL, Connection, Engine
 
 _BUSY_SECONDS = 30
 
@@ -136,13 +136,28 @@ def unreachable(where: str, error: BaseException) -> ConfigError:
 
 def opened(url: str) -> Engine:
     """Make the engine of a SQLite or PostgreSQL database, whose transactions are atomic."""
-    from sqlalchemy import create_engine, event, make_url
+    from sqlalchemy import create_engine, make_url
 
     address = make_url(url)
     if address.drivername == "postgresql":
         address = address.set(drivername="postgresql+psycopg")
     if address.get_backend_name() != "sqlite":
         return create_engine(address, pool_pre_ping=True)
+    # A count that is lost in a power cut is no loss.
+    return on_sqlite(address, synchronous="OFF")
+
+
+def on_sqlite(address: URL, *, synchronous: str) -> Engine:
+    """Make an engine for a file of SQLite whose transactions are atomic between processes.
+
+    A connection whose execution options have ``doubao_reading`` only reads, beside who writes.
+
+    Args:
+        address: The file; nothing is connected before it is used.
+        synchronous: How much care is taken for a power cut, as SQLite calls it.
+    """
+    from sqlalchemy import create_engine, event
+
     engine = create_engine(address, connect_args={"timeout": _BUSY_SECONDS})
 
     @event.listens_for(engine, "connect")
@@ -153,11 +168,11 @@ def opened(url: str) -> Engine:
         # file is switched then by another, and all of them go on.
         with suppress(sqlite3.OperationalError):
             connection.execute("PRAGMA journal_mode=WAL")
-        # A count that is lost in a power cut is no loss.
-        connection.execute("PRAGMA synchronous=OFF")
+        connection.execute(f"PRAGMA synchronous={synchronous}")
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        reading = connection.get_execution_options().get("doubao_reading")
+        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
     return engine
