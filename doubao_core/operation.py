@@ -53,6 +53,8 @@ JSON: TypeAlias = dict[str, Any]
 
 # The API's own limit on a request body (ark.md 1.5); an answer with inline pictures may be larger.
 MAX_JSON_BYTES = 64 * 1024 * 1024
+ENDED = frozenset({"succeeded", "failed", "cancelled", "expired"})
+"""Statuses after which a task never changes (ark.md 15.4)."""
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,255}")
 # What a field name of HTTP is made of (RFC 9110 5.6.2).
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")

@@ -19,6 +19,7 @@ from doubao_core.errors import (
     from_payload,
 )
 from doubao_core.operation import (
+    ENDED,
     JSON,
     Flow,
     Opening,
@@ -35,7 +36,7 @@ from doubao_core.operation import (
 # Fifteen pictures of 30 MB as base64.
 _MOST_BYTES = 640 * 1024 * 1024
 
-_FAILED = frozenset({"failed", "cancelled", "expired"})
+_FAILED = ENDED - {"succeeded"}
 _UNDER_WAY = frozenset({"queued", "running", "unknown"})
 _UNFINISHED = (
     "the picture was accepted and is not finished; do not ask for it again, that would cost twice: "

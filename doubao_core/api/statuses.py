@@ -7,7 +7,9 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-_KNOWN = frozenset({"queued", "running", "succeeded", "failed", "cancelled", "expired"})
+from doubao_core.operation import ENDED
+
+_KNOWN = ENDED | {"queued", "running"}
 _LONGEST = 200
 _LOG = logging.getLogger("doubao_core")
 

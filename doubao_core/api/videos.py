@@ -22,6 +22,7 @@ from doubao_core.errors import (
     from_payload,
 )
 from doubao_core.operation import (
+    ENDED,
     JSON,
     Emit,
     Flow,
@@ -35,8 +36,6 @@ from doubao_core.operation import (
     identifier,
 )
 
-ENDED = frozenset({"succeeded", "failed", "cancelled", "expired"})
-"""Statuses after which a task never changes."""
 # A look-up that fails like this says nothing about the task: it is still there and still paid for.
 _PASSING = (ConnectionFailed, ServerError, ResponseError, Timeout, RateLimited)
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from doubao_core.errors import Malformed
+from doubao_core.operation import ENDED
 
 if TYPE_CHECKING:
     from doubao_core.operation import JSON, Reply, Send
@@ -17,7 +18,6 @@ CREATES = frozenset({"images.create", "videos.create"})
 LONGEST_RENEWAL = 10.0
 """Seconds between two notes that a job goes on; fewer for a plan of little patience."""
 _LOOKS = ("images.", "videos.")
-_ENDED = frozenset({"succeeded", "failed", "cancelled", "expired"})
 _MOST_KNOWN = 10_000
 
 
@@ -69,7 +69,7 @@ def _id(raw: JSON) -> str:
 
 
 def _has_ended(raw: JSON) -> bool:
-    return raw.get("status") in _ENDED or bool(raw.get("data"))
+    return raw.get("status") in ENDED or bool(raw.get("data"))
 
 
 class News:

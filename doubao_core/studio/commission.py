@@ -11,8 +11,8 @@ from contextlib import aclosing, closing
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from doubao_core.api.videos import ENDED
 from doubao_core.errors import DoubaoError
+from doubao_core.operation import ENDED
 from doubao_core.studio.approval import Answer, Question, Refusal
 from doubao_core.studio.arguments import ImageArguments, VideoArguments
 from doubao_core.studio.explain import NothingMade

@@ -14,9 +14,10 @@ from collections.abc import AsyncGenerator, Generator
 from contextlib import aclosing, closing
 
 from doubao_core import media
-from doubao_core.api.videos import ENDED, VideoTask
+from doubao_core.api.videos import VideoTask
 from doubao_core.errors import DoubaoError, NotFound, PermissionDenied
 from doubao_core.media.save import unique_name
+from doubao_core.operation import ENDED
 from doubao_core.polling import Expectation, poller_of
 from doubao_core.studio import outcome
 from doubao_core.studio.bench import AsyncBench, Bench
